@@ -1,0 +1,134 @@
+import type { Lane } from "../../core/broker.ts";
+import type { OutgoingRecord } from "../../core/record.ts";
+import { MemoryDelivery } from "./delivery.ts";
+import type { PartitionLog } from "./partition-log.ts";
+
+/** What an assignment asks of the session that holds it. */
+export interface AssignmentOwner {
+  readonly exactlyOnce: boolean;
+  /** Writes, or throws a `PublishError`. */
+  write(outs: readonly OutgoingRecord[], position: string): void;
+  /** Checks that the records can be written, or throws a `PublishError`. */
+  check(outs: readonly OutgoingRecord[], position: string): void;
+  /** Everything below `offset` is done. */
+  commit(assignment: Assignment, offset: number): void;
+  /** A delivery was acked: its credit is free. */
+  acked(): void;
+  /** A delivery was given back: `again` hands it out again, or never when the session drains. */
+  nacked(attempt: number, again: () => void): void;
+  /** Hands out a delivery. */
+  emit(delivery: MemoryDelivery): void;
+}
+
+/** A record that was handed out and is not committed. */
+interface Slot {
+  readonly offset: number;
+  done: boolean;
+  outbox: readonly OutgoingRecord[] | undefined;
+}
+
+/** One partition held by one session, in one epoch: the reading position, and what is out. */
+export class Assignment {
+  readonly log: PartitionLog;
+  readonly lane: Lane;
+  /** Offset of the next record to hand out. */
+  position: number;
+  private readonly owner: AssignmentOwner;
+  private readonly abort = new AbortController();
+  private slots: Slot[] = [];
+  private head = 0;
+
+  constructor(log: PartitionLog, start: number, epoch: number, owner: AssignmentOwner) {
+    this.log = log;
+    this.position = start;
+    this.owner = owner;
+    this.lane = { id: `${log.id}#${epoch}`, signal: this.abort.signal };
+  }
+
+  /** Deliveries that are out, those in backoff included. */
+  get unsettled(): number {
+    let count = 0;
+    for (let index = this.head; index < this.slots.length; index += 1) if (this.slots[index]?.done === false) count += 1;
+    return count;
+  }
+
+  get lost(): boolean {
+    return this.abort.signal.aborted;
+  }
+
+  /** The next record, as a delivery; undefined at the end of the log. */
+  take(): MemoryDelivery | undefined {
+    const record = this.log.at(this.position);
+    if (record === undefined) return undefined;
+    const offset = this.position;
+    this.position += 1;
+    this.slots.push({ offset, done: false, outbox: undefined });
+    return new MemoryDelivery(this, record, offset, 1);
+  }
+
+  /** Gives the partition up: late acks count for nothing. Returns how many deliveries were out. */
+  lose(): number {
+    const { unsettled } = this;
+    this.abort.abort();
+    this.slots = [];
+    return unsettled;
+  }
+
+  publish(delivery: MemoryDelivery, outs: readonly OutgoingRecord[]): Promise<void> | undefined {
+    if (this.lost) return undefined; // nobody waits for it: the record is another's now
+    if (this.owner.exactlyOnce) {
+      this.owner.check(outs, delivery.position);
+      delivery.outbox ??= [];
+      delivery.outbox.push(...outs);
+    } else this.owner.write(outs, delivery.position);
+    return undefined;
+  }
+
+  ack(delivery: MemoryDelivery): void {
+    if (this.lost) return;
+    const slot = this.slotOf(delivery.offset);
+    if (slot === undefined) return;
+    slot.done = true;
+    slot.outbox = delivery.outbox;
+    this.advance();
+    this.owner.acked();
+  }
+
+  nack(delivery: MemoryDelivery, _cause: unknown): void {
+    if (this.lost) return;
+    this.owner.nacked(delivery.attempt, () => {
+      if (this.lost) return;
+      this.owner.emit(new MemoryDelivery(this, delivery.record, delivery.offset, delivery.attempt + 1));
+    });
+  }
+
+  /** Hands out everything that is out once more, as a broker does whose lease ran out. */
+  redeliver(): void {
+    for (const { offset, done } of this.slots.slice(this.head)) {
+      const record = this.log.at(offset);
+      if (!done && record !== undefined) this.owner.emit(new MemoryDelivery(this, record, offset, 2));
+    }
+  }
+
+  /** Slots are in the order of offsets without gaps, so a slot's place follows from the head's. */
+  private slotOf(offset: number): Slot | undefined {
+    const first = this.slots[this.head];
+    return first === undefined ? undefined : this.slots[this.head + offset - first.offset];
+  }
+
+  /** Commits the highest contiguous settled offset + 1; under exactly once the results go out in the same step. */
+  private advance(): void {
+    const before = this.head;
+    for (let slot = this.slots[this.head]; slot?.done === true; slot = this.slots[this.head]) {
+      if (slot.outbox !== undefined) this.owner.write(slot.outbox, this.log.id);
+      this.head += 1;
+    }
+    if (this.head === before) return;
+    const committed = this.slots[this.head]?.offset ?? this.position;
+    if (this.head > 1024 && this.head * 2 > this.slots.length) {
+      this.slots = this.slots.slice(this.head);
+      this.head = 0;
+    }
+    this.owner.commit(this, committed);
+  }
+}

@@ -1,0 +1,64 @@
+import type { Delivery, Lane } from "../../core/broker.ts";
+import type { Origin, OutgoingRecord, Position, RawRecord } from "../../core/record.ts";
+import type { Assignment } from "./assignment.ts";
+
+/** Where a record stands in the broker, without the record. */
+class LogPosition implements Origin {
+  readonly topic: string;
+  private readonly partition: number;
+  private readonly offset: number;
+
+  constructor(topic: string, partition: number, offset: number) {
+    this.topic = topic;
+    this.partition = partition;
+    this.offset = offset;
+  }
+
+  get position(): Position {
+    return `memory:${this.topic}/${this.partition}@${this.offset}`;
+  }
+}
+
+/** One handing out of one record. Its slot in the assignment outlives it when it is nacked. */
+export class MemoryDelivery implements Delivery {
+  readonly record: RawRecord;
+  readonly attempt: number;
+  readonly origin: Origin;
+  readonly offset: number;
+  /** Results that become visible with the commit; used under exactly once. */
+  outbox: OutgoingRecord[] | undefined = undefined;
+  private readonly assignment: Assignment;
+  private settled = false;
+
+  constructor(assignment: Assignment, record: RawRecord, offset: number, attempt: number) {
+    this.assignment = assignment;
+    this.record = record;
+    this.offset = offset;
+    this.attempt = attempt;
+    this.origin = new LogPosition(assignment.log.topic, assignment.log.partition, offset);
+  }
+
+  get position(): Position {
+    return this.origin.position;
+  }
+
+  get lane(): Lane {
+    return this.assignment.lane;
+  }
+
+  publish(outs: readonly OutgoingRecord[]): Promise<void> | undefined {
+    return this.assignment.publish(this, outs);
+  }
+
+  ack(): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.assignment.ack(this);
+  }
+
+  nack(cause: unknown): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.assignment.nack(this, cause);
+  }
+}

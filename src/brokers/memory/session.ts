@@ -1,0 +1,231 @@
+import { Observable, Subject, type Subscriber } from "rxjs";
+import type { AutoOffsetReset, BrokerSession, Delivery, DrainReport, SessionOptions } from "../../core/broker.ts";
+import { BrokerError, PublishError, StoppedError } from "../../core/errors.ts";
+import type { OutgoingRecord, Position } from "../../core/record.ts";
+import type { Assignment, AssignmentOwner } from "./assignment.ts";
+import type { MemoryDelivery } from "./delivery.ts";
+import type { Faults } from "./faults.ts";
+import type { ConsumerGroup } from "./group.ts";
+import type { PartitionLog } from "./partition-log.ts";
+import type { Topics } from "./topics.ts";
+
+/** Longest time that records are handed out without a break, milliseconds: the event loop gets its turn in between. */
+const sliceMs = 8;
+
+/** Counts what becomes of the deliveries that were out when a drain began. */
+interface Drain {
+  settled: number;
+  released: number;
+  readonly finish: () => void;
+}
+
+/** One member of a group: hands out records within its credit, commits, publishes. */
+export class MemorySession implements BrokerSession, AssignmentOwner {
+  readonly committed: Observable<Position>;
+  readonly exactlyOnce: boolean;
+  /** Partitions of the topics that are read. */
+  subscribed: readonly PartitionLog[] = [];
+  private readonly topics: Topics;
+  private readonly group: ConsumerGroup;
+  private readonly options: SessionOptions;
+  private readonly faults: Faults;
+  private readonly commits = new Subject<Position>();
+  private readonly assignments: Assignment[] = [];
+  private out: Subscriber<Delivery> | undefined = undefined;
+  private inFlight = 0;
+  private turn = 0;
+  private pumping = false;
+  private scheduled = false;
+  private closed = false;
+  private draining: Drain | undefined = undefined;
+  private readonly wake = (): void => this.schedule();
+
+  constructor(topics: Topics, group: ConsumerGroup, options: SessionOptions, faults: Faults) {
+    this.topics = topics;
+    this.group = group;
+    this.options = options;
+    this.faults = faults;
+    this.exactlyOnce = options.processingGuarantee === "exactly_once";
+    this.committed = this.commits.asObservable();
+  }
+
+  deliveries(topics: readonly string[]): Observable<Delivery> {
+    return new Observable((subscriber) => {
+      if (this.closed || this.out !== undefined) {
+        subscriber.error(new StoppedError("deliveries of a session are subscribed once, before close()"));
+        return undefined;
+      }
+      this.out = subscriber;
+      this.subscribed = topics.flatMap((topic) => this.topics.partitionsOf(topic));
+      this.group.join(this);
+      this.schedule();
+      return () => this.leave();
+    });
+  }
+
+  async publish(outs: readonly OutgoingRecord[]): Promise<void> {
+    if (this.closed) throw new StoppedError("publish after close()");
+    this.write(outs, "memory");
+  }
+
+  drain(ms: number): Promise<DrainReport> {
+    const began = this.inFlight;
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        timer?.unsubscribe();
+        const { settled = 0, released = 0 } = this.draining ?? {};
+        resolve({ settled, released, abandoned: began - settled - released });
+        this.out?.complete();
+      };
+      const drain: Drain = { settled: 0, released: 0, finish };
+      this.draining = drain;
+      const waits = began > 0;
+      const timer = waits ? this.options.scheduler.schedule(finish, ms) : undefined;
+      if (!waits) finish();
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.leave();
+    this.faults.forget(this);
+    this.commits.complete();
+    this.out?.complete();
+  }
+
+  resetOf(topic: string): AutoOffsetReset {
+    return this.options.autoOffsetReset[topic] ?? "earliest";
+  }
+
+  assign(assignment: Assignment): void {
+    this.assignments.push(assignment);
+    assignment.log.readers.add(this.wake);
+    this.schedule();
+  }
+
+  revoke(log: PartitionLog): void {
+    const index = this.assignments.findIndex((assignment) => assignment.log === log);
+    const [assignment] = index === -1 ? [] : this.assignments.splice(index, 1);
+    if (assignment === undefined) return;
+    log.readers.delete(this.wake);
+    this.inFlight -= assignment.lose();
+    this.schedule();
+  }
+
+  /** A fault: the connection breaks. */
+  fail(reason: string): void {
+    this.out?.error(new BrokerError(reason, "memory"));
+    this.leave();
+  }
+
+  /** A fault: what is out is handed out once more. */
+  redeliver(): void {
+    for (const assignment of this.assignments) assignment.redeliver();
+  }
+
+  write(outs: readonly OutgoingRecord[], position: string): void {
+    this.check(outs, position);
+    for (const out of outs) this.topics.append(out);
+  }
+
+  check(outs: readonly OutgoingRecord[], position: string): void {
+    const refused = this.faults.refusal(outs);
+    if (refused !== undefined) throw new PublishError(refused.message, position, { retryable: refused.retryable });
+    for (const out of outs) this.topics.check(out, position);
+  }
+
+  commit({ log }: Assignment, offset: number): void {
+    this.group.commit(log, offset);
+    this.topics.trim(log);
+    if (this.commits.observed) this.commits.next(`memory:${log.id}@${offset - 1}`);
+  }
+
+  acked(): void {
+    this.inFlight -= 1;
+    this.freed("settled");
+    if (!this.pumping) this.pump();
+  }
+
+  nacked(attempt: number, again: () => void): void {
+    if (this.draining !== undefined) {
+      this.inFlight -= 1;
+      this.freed("released");
+      return;
+    }
+    // It keeps its slot and its credit while it waits.
+    this.options.scheduler.schedule(again, Math.min(100 * 2 ** (attempt - 1), 10_000));
+  }
+
+  emit(delivery: MemoryDelivery): void {
+    if (this.draining !== undefined) {
+      this.inFlight -= 1;
+      this.freed("released");
+    } else this.out?.next(delivery);
+  }
+
+  /** In a microtask: whoever publishes does not run the consumers on its own stack. */
+  private schedule(): void {
+    if (this.scheduled || this.pumping) return;
+    this.scheduled = true;
+    queueMicrotask(() => {
+      this.scheduled = false;
+      this.pump();
+    });
+  }
+
+  private pump(): void {
+    if (this.pumping || this.closed || this.draining !== undefined || this.out === undefined) return;
+    const { delayMs } = this.faults;
+    if (delayMs > 0) return void this.pumpLater(delayMs);
+    this.pumping = true;
+    const until = performance.now() + sliceMs;
+    let count = 0;
+    while (this.inFlight < this.options.maxInFlight && this.draining === undefined) {
+      const delivery = this.takeNext();
+      if (delivery === undefined) break;
+      this.inFlight += 1;
+      this.out.next(delivery);
+      count += 1;
+      if ((count & 255) === 0 && performance.now() > until) {
+        this.pumping = false;
+        setImmediate(() => this.pump());
+        return;
+      }
+    }
+    this.pumping = false;
+  }
+
+  private pumpLater(delayMs: number): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    this.options.scheduler.schedule(() => {
+      this.scheduled = false;
+      this.faults.delayMs = 0;
+      this.pump();
+      this.faults.delayMs = delayMs;
+    }, delayMs);
+  }
+
+  /** Partitions take turns, record by record. */
+  private takeNext(): MemoryDelivery | undefined {
+    const { length } = this.assignments;
+    for (let tries = 0; tries < length; tries += 1) {
+      this.turn = this.turn + 1 < length ? this.turn + 1 : 0;
+      const delivery = this.assignments[this.turn]?.take();
+      if (delivery !== undefined) return delivery;
+    }
+    return undefined;
+  }
+
+  private freed(end: "settled" | "released"): void {
+    if (this.draining === undefined) return;
+    this.draining[end] += 1;
+    if (this.inFlight === 0) this.draining.finish();
+  }
+
+  private leave(): void {
+    for (const { log } of [...this.assignments]) this.revoke(log);
+    this.group.leave(this);
+  }
+}

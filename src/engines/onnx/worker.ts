@@ -1,0 +1,4 @@
+import { serve } from "../pool/serve.ts";
+import { loadOnnx } from "./executor.ts";
+
+await serve(loadOnnx);

@@ -1,0 +1,4 @@
+import { serve } from "../pool/serve.ts";
+import { loadLayers } from "./executor.ts";
+
+await serve(loadLayers);

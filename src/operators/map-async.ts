@@ -1,0 +1,98 @@
+import { Observable, type OperatorFunction } from "rxjs";
+import type { StreamRecord } from "../core/record.ts";
+import type { Envelope } from "./envelope.ts";
+import { FairQueue } from "./fair-queue.ts";
+import type { NodeContext } from "./node-context.ts";
+import type { Out } from "./per-record.ts";
+import { Threshold } from "./threshold.ts";
+
+/**
+ * One record in, one out, made by an asynchronous function; at most `concurrency` calls at a time.
+ *
+ * Results come in the order in which the calls end; the runtime restores order at the sinks. Records that wait take turns between lines.
+ */
+export function mapAsync<K, V, R>(
+  project: (value: V, record: StreamRecord<K, V>) => PromiseLike<R> | R,
+  concurrency: number,
+  context: NodeContext,
+): OperatorFunction<Envelope<K, V>, Envelope<K, R>> {
+  return (source) =>
+    new Observable((out) => {
+      const calls = new Calls(project, concurrency, context, out);
+      return source.subscribe({
+        next: (envelope) => calls.take(envelope),
+        error: (cause: unknown) => out.error(cause),
+        complete: () => out.complete(),
+      });
+    });
+}
+
+class Calls<K, V, R> {
+  private readonly project: (value: V, record: StreamRecord<K, V>) => PromiseLike<R> | R;
+  private readonly concurrency: number;
+  private readonly context: NodeContext;
+  private readonly out: Out<Envelope<K, R>>;
+  private readonly waiting = new FairQueue<Envelope<K, V>>();
+  private readonly threshold: Threshold;
+
+  constructor(
+    project: (value: V, record: StreamRecord<K, V>) => PromiseLike<R> | R,
+    concurrency: number,
+    context: NodeContext,
+    out: Out<Envelope<K, R>>,
+  ) {
+    this.project = project;
+    this.concurrency = concurrency;
+    this.context = context;
+    this.out = out;
+    this.threshold = new Threshold(Math.max(concurrency * 8, 64), context.pressure);
+  }
+
+  take(envelope: Envelope<K, V>): void {
+    this.context.metrics.processed += 1;
+    this.enqueue(envelope);
+  }
+
+  private enqueue(envelope: Envelope<K, V>): void {
+    this.waiting.add(envelope, envelope.lineage.root.home ?? envelope);
+    this.advance();
+  }
+
+  private advance(): void {
+    const { metrics } = this.context;
+    while (metrics.running < this.concurrency) {
+      const envelope = this.waiting.shift();
+      if (envelope === undefined) break;
+      if (envelope.lineage.root.over) envelope.lineage.done();
+      else this.call(envelope);
+    }
+    metrics.queued = this.waiting.size;
+    this.threshold.measure(this.waiting.size);
+  }
+
+  private call(envelope: Envelope<K, V>): void {
+    const { metrics, scheduler } = this.context;
+    const began = scheduler.now();
+    const ended = (): void => {
+      metrics.running -= 1;
+      metrics.busyMs += scheduler.now() - began;
+    };
+    metrics.running += 1;
+    const { record, lineage } = envelope;
+    // The executor turns a synchronous throw into a rejection: one path for both.
+    new Promise<R>((resolve) => {
+      resolve(this.project(record.value, record));
+    }).then(
+      (value) => {
+        ended();
+        this.out.next({ record: record.withValue(value), lineage });
+        this.advance();
+      },
+      (cause: unknown) => {
+        ended();
+        this.context.errors.handle(cause, envelope, () => this.enqueue(envelope));
+        this.advance();
+      },
+    );
+  }
+}

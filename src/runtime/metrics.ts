@@ -1,0 +1,32 @@
+import { nodeMetrics, type NodeMetrics } from "../operators/node-context.ts";
+import type { Topology } from "../topology/topology.ts";
+
+/** Live counters of an app; read them as often as you like. They go on through restarts of the session. */
+export interface AppMetrics {
+  /** Deliveries handed out by the broker. */
+  delivered: number;
+  /** Deliveries acked. */
+  settled: number;
+  /** Deliveries given back undone. */
+  released: number;
+  /** Dead letters written. */
+  deadLetters: number;
+  /** Times that session and pipeline were replaced. */
+  restarts: number;
+  /** Deliveries that are neither settled nor given back. */
+  inFlight: number;
+  /** By node name, in the order of the topology. */
+  readonly nodes: ReadonlyMap<string, NodeMetrics>;
+}
+
+export function appMetrics(topology: Topology): AppMetrics {
+  return {
+    delivered: 0,
+    settled: 0,
+    released: 0,
+    deadLetters: 0,
+    restarts: 0,
+    inFlight: 0,
+    nodes: new Map(topology.nodes.map(({ name }) => [name, nodeMetrics()])),
+  };
+}
