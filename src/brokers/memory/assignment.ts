@@ -8,6 +8,8 @@ export interface AssignmentOwner {
   readonly exactlyOnce: boolean;
   /** Writes, or throws a `PublishError`. */
   write(outs: readonly OutgoingRecord[], position: string): void;
+  /** Writes what was checked before. */
+  append(outs: readonly OutgoingRecord[]): void;
   /** Checks that the records can be written, or throws a `PublishError`. */
   check(outs: readonly OutgoingRecord[], position: string): void;
   /** Everything below `offset` is done. */
@@ -87,15 +89,15 @@ export class Assignment {
   ack(delivery: MemoryDelivery): void {
     if (this.lost) return;
     const slot = this.slotOf(delivery.offset);
-    if (slot === undefined) return;
+    if (slot === undefined || slot.done) return; // another handing out of it was acked before
     slot.done = true;
     slot.outbox = delivery.outbox;
     this.advance();
     this.owner.acked();
   }
 
-  nack(delivery: MemoryDelivery, _cause: unknown): void {
-    if (this.lost) return;
+  nack(delivery: MemoryDelivery): void {
+    if (this.lost || this.slotOf(delivery.offset)?.done !== false) return;
     this.owner.nacked(delivery.attempt, () => {
       if (this.lost) return;
       this.owner.emit(new MemoryDelivery(this, delivery.record, delivery.offset, delivery.attempt + 1));
@@ -120,7 +122,7 @@ export class Assignment {
   private advance(): void {
     const before = this.head;
     for (let slot = this.slots[this.head]; slot?.done === true; slot = this.slots[this.head]) {
-      if (slot.outbox !== undefined) this.owner.write(slot.outbox, this.log.id);
+      if (slot.outbox !== undefined) this.owner.append(slot.outbox);
       this.head += 1;
     }
     if (this.head === before) return;

@@ -56,9 +56,9 @@ export class MemoryDelivery implements Delivery {
     this.assignment.ack(this);
   }
 
-  nack(cause: unknown): void {
+  nack(): void {
     if (this.settled) return;
     this.settled = true;
-    this.assignment.nack(this, cause);
+    this.assignment.nack(this);
   }
 }

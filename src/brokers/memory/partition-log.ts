@@ -35,7 +35,7 @@ export class PartitionLog {
   /** `topic/partition`: its name in positions. */
   readonly id: string;
   /** Called after records were appended. */
-  readonly readers = new Set<() => void>();
+  readonly readers: Set<() => void> = new Set();
   private readonly retention: number;
   private records: RawRecord[] = [];
   private base = 0;

@@ -1,4 +1,4 @@
-import { Observable, Subject, type Subscriber } from "rxjs";
+import { Observable, Subject, type Subscriber, type Subscription } from "rxjs";
 import type { AutoOffsetReset, BrokerSession, Delivery, DrainReport, SessionOptions } from "../../core/broker.ts";
 import { BrokerError, PublishError, StoppedError } from "../../core/errors.ts";
 import type { OutgoingRecord, Position } from "../../core/record.ts";
@@ -38,6 +38,8 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
   private scheduled = false;
   private closed = false;
   private draining: Drain | undefined = undefined;
+  /** Deliveries that were nacked and wait to be handed out again. */
+  private readonly backoffs = new Set<Subscription>();
   private readonly wake = (): void => this.schedule();
 
   constructor(topics: Topics, group: ConsumerGroup, options: SessionOptions, faults: Faults) {
@@ -71,15 +73,18 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
   drain(ms: number): Promise<DrainReport> {
     const began = this.inFlight;
     return new Promise((resolve) => {
+      const { size } = this.backoffs;
+      for (const backoff of this.backoffs) backoff.unsubscribe();
+      this.backoffs.clear();
+      this.inFlight -= size;
       const finish = (): void => {
         timer?.unsubscribe();
         const { settled = 0, released = 0 } = this.draining ?? {};
         resolve({ settled, released, abandoned: began - settled - released });
         this.out?.complete();
       };
-      const drain: Drain = { settled: 0, released: 0, finish };
-      this.draining = drain;
-      const waits = began > 0;
+      this.draining = { settled: 0, released: size, finish };
+      const waits = this.inFlight > 0;
       const timer = waits ? this.options.scheduler.schedule(finish, ms) : undefined;
       if (!waits) finish();
     });
@@ -110,6 +115,7 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
     if (assignment === undefined) return;
     log.readers.delete(this.wake);
     this.inFlight -= assignment.lose();
+    if (this.inFlight === 0) this.draining?.finish();
     this.schedule();
   }
 
@@ -126,6 +132,10 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
 
   write(outs: readonly OutgoingRecord[], position: string): void {
     this.check(outs, position);
+    this.append(outs);
+  }
+
+  append(outs: readonly OutgoingRecord[]): void {
     for (const out of outs) this.topics.append(out);
   }
 
@@ -154,7 +164,11 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
       return;
     }
     // It keeps its slot and its credit while it waits.
-    this.options.scheduler.schedule(again, Math.min(100 * 2 ** (attempt - 1), 10_000));
+    const backoff = this.options.scheduler.schedule(() => {
+      this.backoffs.delete(backoff);
+      again();
+    }, Math.min(100 * 2 ** (attempt - 1), 10_000));
+    this.backoffs.add(backoff);
   }
 
   emit(delivery: MemoryDelivery): void {
@@ -174,10 +188,9 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
     });
   }
 
-  private pump(): void {
+  private pump(delayed = false): void {
     if (this.pumping || this.closed || this.draining !== undefined || this.out === undefined) return;
-    const { delayMs } = this.faults;
-    if (delayMs > 0) return void this.pumpLater(delayMs);
+    if (this.faults.delayMs > 0 && !delayed) return this.pumpLater();
     this.pumping = true;
     const until = performance.now() + sliceMs;
     let count = 0;
@@ -196,15 +209,14 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
     this.pumping = false;
   }
 
-  private pumpLater(delayMs: number): void {
+  /** A fault: what could be handed out now is handed out later. */
+  private pumpLater(): void {
     if (this.scheduled) return;
     this.scheduled = true;
     this.options.scheduler.schedule(() => {
       this.scheduled = false;
-      this.faults.delayMs = 0;
-      this.pump();
-      this.faults.delayMs = delayMs;
-    }, delayMs);
+      this.pump(true);
+    }, this.faults.delayMs);
   }
 
   /** Partitions take turns, record by record. */
