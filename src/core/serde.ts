@@ -42,7 +42,9 @@ const floatBytes = new Uint8Array(float.buffer);
 export const numberSerde: Serde<number> = {
   serialize: (value) => {
     float[0] = value;
-    return Uint8Array.from(floatBytes).reverse();
+    const bytes = new Uint8Array(8);
+    for (let index = 0; index < 8; index += 1) bytes[index] = floatBytes[7 - index] ?? 0;
+    return bytes;
   },
   deserialize: (bytes) => {
     if (bytes.length !== 8) throw new RangeError(`a number is 8 bytes, got ${bytes.length}`);

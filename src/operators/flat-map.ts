@@ -1,16 +1,22 @@
 import { Observable, type OperatorFunction } from "rxjs";
+import type { Lineage } from "../core/lineage.ts";
 import type { StreamRecord } from "../core/record.ts";
 import type { Envelope } from "./envelope.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { NodeContext } from "./node-context.ts";
 import type { Out } from "./per-record.ts";
 
-type Project<K, V, RK, RV> = (record: StreamRecord<K, V>) => Iterable<StreamRecord<RK, RV>>;
+/** The iterable of a record, and how one of its items becomes a record. */
+export interface Fan<K, V, T, RK, RV> {
+  readonly project: (record: StreamRecord<K, V>) => Iterable<T>;
+  readonly wrap: (item: T, record: StreamRecord<K, V>) => StreamRecord<RK, RV>;
+}
 
 /** One record whose iterable is being pulled. */
-interface Pull<K, V, RK, RV> {
+interface Pull<K, V, T> {
   readonly envelope: Envelope<K, V>;
-  iterator: Iterator<StreamRecord<RK, RV>> | undefined;
+  /** An array is read by index: no iterator, no result objects. */
+  items: Iterator<T> | readonly T[] | undefined;
   /** Children that went out. */
   emitted: number;
   /** Children still to pass over, after a RETRY made the iterable anew. */
@@ -24,42 +30,42 @@ interface Pull<K, V, RK, RV> {
  * their iterables take turns, in order within a line. When pulling fails and the policy says RETRY, the iterable is made anew and the
  * children that went out before are passed over.
  */
-export function flatMap<K, V, RK, RV>(
-  project: Project<K, V, RK, RV>,
+export function flatMap<K, V, T, RK, RV>(
+  fan: Fan<K, V, T, RK, RV>,
   context: NodeContext,
 ): OperatorFunction<Envelope<K, V>, Envelope<RK, RV>> {
   return (source) =>
     new Observable((out) => {
-      const fan = new FanOut(project, context, out);
+      const pulls = new Pulls(fan, context, out);
       return source.subscribe({
-        next: (envelope) => fan.take(envelope),
+        next: (envelope) => pulls.take(envelope),
         error: (cause: unknown) => out.error(cause),
         complete: () => out.complete(),
       });
     });
 }
 
-class FanOut<K, V, RK, RV> {
-  private readonly project: Project<K, V, RK, RV>;
+class Pulls<K, V, T, RK, RV> {
+  private readonly fan: Fan<K, V, T, RK, RV>;
   private readonly context: NodeContext;
   private readonly out: Out<Envelope<RK, RV>>;
-  private readonly waiting = new FairQueue<Pull<K, V, RK, RV>>();
+  private readonly waiting = new FairQueue<Pull<K, V, T>>();
   private asked = false;
 
-  constructor(project: Project<K, V, RK, RV>, context: NodeContext, out: Out<Envelope<RK, RV>>) {
-    this.project = project;
+  constructor(fan: Fan<K, V, T, RK, RV>, context: NodeContext, out: Out<Envelope<RK, RV>>) {
+    this.fan = fan;
     this.context = context;
     this.out = out;
   }
 
   take(envelope: Envelope<K, V>): void {
     this.context.metrics.processed += 1;
-    this.start({ envelope, iterator: undefined, emitted: 0, skip: 0 });
+    this.start({ envelope, items: undefined, emitted: 0, skip: 0 });
   }
 
-  private start(pull: Pull<K, V, RK, RV>): void {
+  private start(pull: Pull<K, V, T>): void {
     const flow = pull.envelope.lineage.root.home;
-    if (flow === undefined || !this.waiting.has(flow)) {
+    if (this.waiting.size === 0 || flow === undefined || !this.waiting.has(flow)) {
       while (this.context.pressure.open) if (!this.step(pull)) return;
     }
     this.waiting.add(pull, flow ?? pull);
@@ -80,31 +86,46 @@ class FanOut<K, V, RK, RV> {
   }
 
   /** Pulls one child and passes it on; false when there are no more. */
-  private step(pull: Pull<K, V, RK, RV>): boolean {
+  private step(pull: Pull<K, V, T>): boolean {
     const { record, lineage } = pull.envelope;
     if (lineage.root.over) {
       lineage.done();
       return false;
     }
     try {
-      pull.iterator ??= this.project(record)[Symbol.iterator]();
-      const { done, value } = pull.iterator.next();
-      if (done === true) {
-        lineage.done();
-        return false;
-      }
-      if (pull.skip > 0) {
-        pull.skip -= 1;
+      pull.items ??= itemsOf(this.fan.project(record));
+      if (Array.isArray(pull.items)) {
+        if (pull.emitted >= pull.items.length) return this.ended(lineage);
+        this.emit(pull, pull.items[pull.emitted] as T); // within its length
         return true;
       }
-      pull.emitted += 1;
-      this.out.next({ record: value, lineage: lineage.fork() });
+      // Array.isArray does not narrow a readonly array away.
+      const { done, value } = (pull.items as Iterator<T>).next();
+      if (done === true) return this.ended(lineage);
+      if (pull.skip > 0) pull.skip -= 1;
+      else this.emit(pull, value);
       return true;
     } catch (cause) {
       this.context.errors.handle(cause, pull.envelope, () =>
-        this.start({ ...pull, iterator: undefined, skip: pull.emitted }),
+        this.start({ ...pull, items: undefined, skip: pull.emitted }),
       );
       return false;
     }
   }
+
+  private emit(pull: Pull<K, V, T>, item: T): void {
+    const { record, lineage } = pull.envelope;
+    const child = this.fan.wrap(item, record);
+    pull.emitted += 1;
+    this.out.next({ record: child, lineage: lineage.fork() });
+  }
+
+  private ended(lineage: Lineage): boolean {
+    lineage.done();
+    return false;
+  }
+}
+
+function itemsOf<T>(iterable: Iterable<T>): Iterator<T> | readonly T[] {
+  return Array.isArray(iterable) ? iterable : iterable[Symbol.iterator]();
 }

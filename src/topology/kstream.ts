@@ -76,9 +76,13 @@ export class KStream<K, V> {
   flatMap<RK, RV>(project: Callback<K, V, Iterable<KeyValue<RK, RV>>>, options?: NodeOptions): KStream<RK, RV> {
     return this.add("KSTREAM-FLATMAP-", options, {
       operator: (context) =>
-        flatMap(function* (record: StreamRecord<K, V>) {
-          for (const { key, value } of project(record.value, record)) yield record.withKeyValue(key, value);
-        }, context),
+        flatMap(
+          {
+            project: (record: StreamRecord<K, V>) => project(record.value, record),
+            wrap: ({ key, value }, record) => record.withKeyValue(key, value),
+          },
+          context,
+        ),
     });
   }
 
@@ -86,9 +90,13 @@ export class KStream<K, V> {
   flatMapValues<R>(project: Callback<K, V, Iterable<R>>, options?: NodeOptions): KStream<K, R> {
     return this.add("KSTREAM-FLATMAPVALUES-", options, {
       operator: (context) =>
-        flatMap(function* (record: StreamRecord<K, V>) {
-          for (const value of project(record.value, record)) yield record.withValue(value);
-        }, context),
+        flatMap(
+          {
+            project: (record: StreamRecord<K, V>) => project(record.value, record),
+            wrap: (value, record) => record.withValue(value),
+          },
+          context,
+        ),
     });
   }
 

@@ -1,5 +1,5 @@
 import type { Lane } from "../../core/broker.ts";
-import type { OutgoingRecord } from "../../core/record.ts";
+import type { Origin, OutgoingRecord } from "../../core/record.ts";
 import { MemoryDelivery } from "./delivery.ts";
 import type { PartitionLog } from "./partition-log.ts";
 
@@ -7,11 +7,11 @@ import type { PartitionLog } from "./partition-log.ts";
 export interface AssignmentOwner {
   readonly exactlyOnce: boolean;
   /** Writes, or throws a `PublishError`. */
-  write(outs: readonly OutgoingRecord[], position: string): void;
+  write(outs: readonly OutgoingRecord[], origin: Origin): void;
   /** Writes what was checked before. */
   append(outs: readonly OutgoingRecord[]): void;
   /** Checks that the records can be written, or throws a `PublishError`. */
-  check(outs: readonly OutgoingRecord[], position: string): void;
+  check(outs: readonly OutgoingRecord[], origin: Origin): void;
   /** Everything below `offset` is done. */
   commit(assignment: Assignment, offset: number): void;
   /** A delivery was acked: its credit is free. */
@@ -22,13 +22,6 @@ export interface AssignmentOwner {
   emit(delivery: MemoryDelivery): void;
 }
 
-/** A record that was handed out and is not committed. */
-interface Slot {
-  readonly offset: number;
-  done: boolean;
-  outbox: readonly OutgoingRecord[] | undefined;
-}
-
 /** One partition held by one session, in one epoch: the reading position, and what is out. */
 export class Assignment {
   readonly log: PartitionLog;
@@ -37,7 +30,8 @@ export class Assignment {
   position: number;
   private readonly owner: AssignmentOwner;
   private readonly abort = new AbortController();
-  private slots: Slot[] = [];
+  /** What was handed out and is not committed, by offset: the delivery that was first, or was acked. */
+  private slots: MemoryDelivery[] = [];
   private head = 0;
 
   constructor(log: PartitionLog, start: number, epoch: number, owner: AssignmentOwner) {
@@ -62,10 +56,10 @@ export class Assignment {
   take(): MemoryDelivery | undefined {
     const record = this.log.at(this.position);
     if (record === undefined) return undefined;
-    const offset = this.position;
+    const delivery = new MemoryDelivery(this, record, this.position, 1);
     this.position += 1;
-    this.slots.push({ offset, done: false, outbox: undefined });
-    return new MemoryDelivery(this, record, offset, 1);
+    this.slots.push(delivery);
+    return delivery;
   }
 
   /** Gives the partition up: late acks count for nothing. Returns how many deliveries were out. */
@@ -79,10 +73,10 @@ export class Assignment {
   publish(delivery: MemoryDelivery, outs: readonly OutgoingRecord[]): Promise<void> | undefined {
     if (this.lost) return undefined; // nobody waits for it: the record is another's now
     if (this.owner.exactlyOnce) {
-      this.owner.check(outs, delivery.position);
+      this.owner.check(outs, delivery.origin);
       delivery.outbox ??= [];
       delivery.outbox.push(...outs);
-    } else this.owner.write(outs, delivery.position);
+    } else this.owner.write(outs, delivery.origin);
     return undefined;
   }
 
@@ -113,7 +107,7 @@ export class Assignment {
   }
 
   /** Slots are in the order of offsets without gaps, so a slot's place follows from the head's. */
-  private slotOf(offset: number): Slot | undefined {
+  private slotOf(offset: number): MemoryDelivery | undefined {
     const first = this.slots[this.head];
     return first === undefined ? undefined : this.slots[this.head + offset - first.offset];
   }

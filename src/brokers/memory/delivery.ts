@@ -27,6 +27,8 @@ export class MemoryDelivery implements Delivery {
   readonly offset: number;
   /** Results that become visible with the commit; used under exactly once. */
   outbox: OutgoingRecord[] | undefined = undefined;
+  /** The record is acked, through this or another handing out of it. */
+  done = false;
   private readonly assignment: Assignment;
   private settled = false;
 

@@ -59,7 +59,7 @@ export class MemoryBroker implements Broker {
 
   /** Writes records without a session. Errors: `ERR_PUBLISH`. */
   publish(outs: readonly OutgoingRecord[]): void {
-    for (const out of outs) this.topics.check(out, "memory");
+    for (const out of outs) this.topics.check(out, { topic: out.topic, position: "memory" });
     for (const out of outs) this.topics.append(out);
   }
 

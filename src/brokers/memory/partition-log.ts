@@ -37,14 +37,20 @@ export class PartitionLog {
   /** Called after records were appended. */
   readonly readers: Set<() => void> = new Set();
   private readonly retention: number;
+  /** The oldest offset that a group still has to commit; the end when no group reads this log. */
+  private readonly needed: () => number;
   private records: RawRecord[] = [];
   private base = 0;
+  /** Number of records from which on it is worth looking for some to drop. */
+  private limit: number;
 
-  constructor(topic: string, partition: number, retention: number) {
+  constructor(topic: string, partition: number, retention: number, needed: (log: PartitionLog) => number) {
     this.topic = topic;
     this.partition = partition;
     this.id = `${topic}/${partition}`;
     this.retention = retention;
+    this.limit = retention + 4096;
+    this.needed = () => needed(this);
   }
 
   /** Offset of the oldest record that is kept. */
@@ -63,15 +69,17 @@ export class PartitionLog {
 
   append(record: OutgoingRecord): void {
     this.records.push(new LogRecord(this.topic, this.partition, record));
+    if (this.records.length > this.limit) this.overflow();
     for (const reader of this.readers) reader();
   }
 
-  /** Drops old records that nobody needs: those below `needed`, and older than the newest `retention`. */
-  trim(needed: number): void {
-    const drop = Math.min(needed, this.end - this.retention) - this.base;
-    // A slice copies what stays: worth it only for many.
-    if (drop < 1024 || drop * 2 < this.records.length) return;
-    this.records = this.records.slice(drop);
-    this.base += drop;
+  /** Drops what nobody needs, when there is enough of it to be worth a copy of what stays. */
+  private overflow(): void {
+    const drop = Math.min(this.needed(), this.end - this.retention) - this.base;
+    if (drop > 0) {
+      this.records = this.records.slice(drop);
+      this.base += drop;
+    }
+    this.limit = Math.max(2 * this.records.length, this.retention + 4096);
   }
 }

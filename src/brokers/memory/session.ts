@@ -1,7 +1,7 @@
 import { Observable, Subject, type Subscriber, type Subscription } from "rxjs";
 import type { AutoOffsetReset, BrokerSession, Delivery, DrainReport, SessionOptions } from "../../core/broker.ts";
 import { BrokerError, PublishError, StoppedError } from "../../core/errors.ts";
-import type { OutgoingRecord, Position } from "../../core/record.ts";
+import type { Origin, OutgoingRecord, Position } from "../../core/record.ts";
 import type { Assignment, AssignmentOwner } from "./assignment.ts";
 import type { MemoryDelivery } from "./delivery.ts";
 import type { Faults } from "./faults.ts";
@@ -11,6 +11,9 @@ import type { Topics } from "./topics.ts";
 
 /** Longest time that records are handed out without a break, milliseconds: the event loop gets its turn in between. */
 const sliceMs = 8;
+
+/** Where records come from that no delivery caused. */
+const outside: Origin = { topic: "", position: "memory" };
 
 /** Counts what becomes of the deliveries that were out when a drain began. */
 interface Drain {
@@ -67,7 +70,7 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
 
   async publish(outs: readonly OutgoingRecord[]): Promise<void> {
     if (this.closed) throw new StoppedError("publish after close()");
-    this.write(outs, "memory");
+    this.write(outs, outside);
   }
 
   drain(ms: number): Promise<DrainReport> {
@@ -130,8 +133,8 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
     for (const assignment of this.assignments) assignment.redeliver();
   }
 
-  write(outs: readonly OutgoingRecord[], position: string): void {
-    this.check(outs, position);
+  write(outs: readonly OutgoingRecord[], origin: Origin): void {
+    this.check(outs, origin);
     this.append(outs);
   }
 
@@ -139,15 +142,14 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
     for (const out of outs) this.topics.append(out);
   }
 
-  check(outs: readonly OutgoingRecord[], position: string): void {
+  check(outs: readonly OutgoingRecord[], origin: Origin): void {
     const refused = this.faults.refusal(outs);
-    if (refused !== undefined) throw new PublishError(refused.message, position, { retryable: refused.retryable });
-    for (const out of outs) this.topics.check(out, position);
+    if (refused !== undefined) throw new PublishError(refused.message, origin.position, { retryable: refused.retryable });
+    for (const out of outs) this.topics.check(out, origin);
   }
 
   commit({ log }: Assignment, offset: number): void {
     this.group.commit(log, offset);
-    this.topics.trim(log);
     if (this.commits.observed) this.commits.next(`memory:${log.id}@${offset - 1}`);
   }
 

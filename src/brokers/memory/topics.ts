@@ -1,6 +1,6 @@
 import { ConfigError, PublishError } from "../../core/errors.ts";
 import { partitionFor } from "../../core/murmur2.ts";
-import type { OutgoingRecord } from "../../core/record.ts";
+import type { Origin, OutgoingRecord } from "../../core/record.ts";
 import type { ConsumerGroup } from "./group.ts";
 import { PartitionLog } from "./partition-log.ts";
 
@@ -31,7 +31,7 @@ export class Topics {
     const { retention } = this.options;
     this.logs.set(
       topic,
-      Array.from({ length: partitions }, (_, partition) => new PartitionLog(topic, partition, retention)),
+      Array.from({ length: partitions }, (_, partition) => new PartitionLog(topic, partition, retention, (log) => this.needed(log))),
     );
   }
 
@@ -50,14 +50,16 @@ export class Topics {
   }
 
   /** Errors: `ERR_PUBLISH`, not retryable, for a record that is too large or has no such partition. */
-  check(record: OutgoingRecord, position: string): void {
+  check(record: OutgoingRecord, origin: Origin): void {
     const size = (record.key?.length ?? 0) + (record.value?.length ?? 0);
     const { maxRecordBytes } = this.options;
     if (size > maxRecordBytes) {
-      throw refused(`a record for ${record.topic} has ${size} bytes, at most ${maxRecordBytes} are taken`, position);
+      throw refused(`a record for ${record.topic} has ${size} bytes, at most ${maxRecordBytes} are taken`, origin.position);
     }
-    if (!this.logs.has(record.topic) && !this.options.createTopics) throw refused(`there is no topic ${record.topic}`, position);
-    if (record.partition !== undefined) this.choose(record, this.partitionsOf(record.topic).length, position);
+    if (!this.logs.has(record.topic) && !this.options.createTopics) {
+      throw refused(`there is no topic ${record.topic}`, origin.position);
+    }
+    if (record.partition !== undefined) this.choose(record, this.partitionsOf(record.topic).length, origin.position);
   }
 
   append(record: OutgoingRecord): void {
@@ -66,11 +68,11 @@ export class Topics {
     logs[partition]?.append(record);
   }
 
-  /** Drops from a log what every group that reads it has committed. */
-  trim(log: PartitionLog): void {
+  /** The oldest offset of a log that a group still has to commit; its end when no group reads it. */
+  private needed(log: PartitionLog): number {
     let needed = log.end;
     for (const group of this.groups.values()) needed = Math.min(needed, group.committed(log) ?? needed);
-    log.trim(needed);
+    return needed;
   }
 
   private choose({ partition, key, topic }: OutgoingRecord, partitions: number, position: string): number {

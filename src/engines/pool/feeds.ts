@@ -1,4 +1,4 @@
-import type { NamedTensors, Tensor, TensorInfo, TensorType } from "../../core/engine.ts";
+import type { NamedTensors, Tensor, TensorData, TensorInfo, TensorType } from "../../core/engine.ts";
 import { InferenceError } from "../../core/errors.ts";
 
 /** Tensors on their way to a worker, and the buffers that go with them. */
@@ -40,7 +40,7 @@ export function load(feeds: NamedTensors): Cargo {
   const loaded: Record<string, Tensor> = {};
   for (const [name, { type, shape, data }] of Object.entries(feeds)) {
     const whole = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength;
-    const own = whole ? data : data.slice();
+    const own = whole ? data : copyOf(data);
     if (own.buffer instanceof ArrayBuffer) transfer.add(own.buffer);
     loaded[name] = { type, shape: [...shape], data: own };
   }
@@ -50,6 +50,11 @@ export function load(feeds: NamedTensors): Cargo {
 /** Takes the buffers away from the caller at once, for feeds that have to wait for a worker. */
 export function detach(cargo: Cargo): Cargo {
   return load(structuredClone(cargo.feeds, { transfer: [...cargo.transfer] }));
+}
+
+function copyOf(data: TensorData): TensorData {
+  // Not `slice` for bytes: that of a Buffer is a view.
+  return data instanceof Uint8Array ? new Uint8Array(data) : data.slice();
 }
 
 function checkTensor(tensor: Tensor, input: TensorInfo): void {

@@ -1,0 +1,22 @@
+import { defineConfig } from "vitest/config";
+
+const project = (name: string, extra: object = {}): object => ({
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 20_000, ...extra },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("unit"),
+      project("contract", { testTimeout: 120_000 }),
+      project("topologies"),
+      project("integration", { testTimeout: 120_000 }),
+      project("model", { testTimeout: 120_000 }),
+      project("docs", { testTimeout: 120_000 }),
+      project("types", {
+        include: [],
+        typecheck: { enabled: true, only: true, include: ["test/types/**/*.test-d.ts"], tsconfig: "tsconfig.check.json" },
+      }),
+    ],
+  },
+});
