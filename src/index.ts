@@ -20,6 +20,7 @@ export type {
   Sync,
   ToOptions,
 } from "./topology/options.ts";
+export type { TopologyModule, TopologyModuleOptions } from "./topology/topology-module.ts";
 export type { Ordered } from "./topology/nodes.ts";
 export type { Cancel, Held, Processor, ProcessorContext, ProcessorSupplier } from "./operators/process.ts";
 
@@ -75,6 +76,8 @@ export type {
   TensorType,
 } from "./core/engine.ts";
 export { engineModel, type TensorCodec } from "./engines/engine-model.ts";
+export { autoEngine, type AutoEngineName, type AutoEngineOptions } from "./engines/auto.ts";
+export { enginesAtRest } from "./engines/pool/rest.ts";
 
 // Writing a driver
 export type {

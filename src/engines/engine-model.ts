@@ -14,7 +14,10 @@ export interface TensorCodec<I, O> {
   slice(input: I, from: number, to: number): I;
   /** Puts the outputs of consecutive slices of one input together, in row order. */
   join(outputs: readonly O[]): O;
-  /** One batch of all inputs, in order; `rows` is the sum of their rows. Allocate its buffers anew: they move to the engine. */
+  /**
+   * One batch of all inputs, in order; `rows` is the sum of their rows. Allocate its buffers anew: they move to the
+   * engine.
+   */
   encode(inputs: readonly I[], rows: number): NamedTensors;
   /** One output per input, in the same order, from the engine's output for the whole batch. */
   decode(outputs: NamedTensors, inputs: readonly I[]): readonly O[];
@@ -29,7 +32,8 @@ export interface EngineModelOptions {
 /**
  * Makes a model out of an engine and a codec. The engine opens with the model and closes with it.
  *
- * Errors: those of the engine; `ERR_INFERENCE` when the codec throws or gives another number of outputs than there were inputs.
+ * Errors: those of the engine; `ERR_INFERENCE` when the codec throws or gives another number of outputs than there were
+ * inputs.
  */
 export function engineModel<I, O>(
   source: EngineSource,

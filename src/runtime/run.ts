@@ -3,7 +3,7 @@ import type { BrokerSession, Delivery, DrainReport, SessionOptions } from "../co
 import { BrokerError, ConfigError, messageOf } from "../core/errors.ts";
 import type { DeliveryLineage, LineageEnd } from "../core/lineage.ts";
 import type { Model } from "../core/model.ts";
-import type { OutgoingRecord, StreamRecord } from "../core/record.ts";
+import type { OutgoingRecord, Position, StreamRecord } from "../core/record.ts";
 import { Pressure } from "../operators/pressure.ts";
 import type { SourceNode } from "../topology/nodes.ts";
 import { isOperator, type Topology } from "../topology/topology.ts";
@@ -23,6 +23,7 @@ export interface RunParts {
   readonly results: ReadonlyMap<string, Subject<StreamRecord<unknown, unknown>>>;
   /** Opened models, by node. */
   readonly models: ReadonlyMap<string, Model<unknown, unknown>>;
+  readonly committed: Subject<Position>;
   /** Something broke that the run can't mend. Called at most once. */
   readonly failed: (error: unknown) => void;
 }
@@ -170,6 +171,8 @@ export class Run implements LineageEnd {
       if (route !== undefined) for (const topic of topics) routes.set(topic, route);
     }
     if (routes.size === 0) return;
+    const { committed } = this.parts;
+    session.committed.subscribe((position) => committed.next(position));
     this.subscription = session.deliveries([...routes.keys()]).subscribe({
       next: (delivery) => {
         const route = routes.get(delivery.record.topic);

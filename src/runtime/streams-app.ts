@@ -2,7 +2,7 @@ import { Subject, type Observable } from "rxjs";
 import type { DrainReport } from "../core/broker.ts";
 import { ConfigError, messageOf, ProcessError, StoppedError, StreamsError } from "../core/errors.ts";
 import type { Model } from "../core/model.ts";
-import type { StreamRecord } from "../core/record.ts";
+import type { Position, StreamRecord } from "../core/record.ts";
 import { isOperator, type Topology } from "../topology/topology.ts";
 import { appMetrics, type AppMetrics } from "./metrics.ts";
 import { settingsOf, type Settings, type StreamsAppOptions } from "./options.ts";
@@ -24,6 +24,7 @@ export class StreamsApp {
   private readonly machine = new StateMachine();
   private readonly outputs: ReadonlyMap<string, Subject<StreamRecord<unknown, unknown>>>;
   private readonly models = new Map<string, Model<unknown, unknown>>();
+  private readonly commits = new Subject<Position>();
   private run: Run | undefined = undefined;
   private failure: StreamsError | undefined = undefined;
   private closing: Promise<DrainReport> | undefined = undefined;
@@ -56,6 +57,11 @@ export class StreamsApp {
   /** True while something is under way that will end by itself: a call, a batch, a write. What waits for a timer is not. */
   get busy(): boolean {
     return this.run?.busy ?? false;
+  }
+
+  /** Each position up to which (inclusive) a lane of the source is durably done; hot. */
+  get committed(): Observable<Position> {
+    return this.commits.asObservable();
   }
 
   /** Records in backoff before another attempt. */
@@ -135,6 +141,7 @@ export class StreamsApp {
       metrics: this.metrics,
       results: this.outputs,
       models: this.models,
+      committed: this.commits,
       failed: (error) => void this.broken(run, error),
     });
     this.run = run;
@@ -207,6 +214,7 @@ export class StreamsApp {
 
   private completeResults(): void {
     for (const output of this.outputs.values()) output.complete();
+    this.commits.complete();
   }
 }
 

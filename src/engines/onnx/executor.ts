@@ -10,8 +10,11 @@ const tensorTypes: readonly string[] = ["uint8", "float32", "int32", "int64"] sa
 /** Loads an ONNX file. Errors: `PackageError` without `onnxruntime-node`; anything else is about the file. */
 export async function loadOnnx({ model, threads, spinning }: OnnxWorkerOptions): Promise<Executor> {
   const runtime = await importOnnxRuntime();
-  const modelSha256 = createHash("sha256").update(await readFile(model)).digest("hex");
-  // By path, not from the bytes just read: a model may keep its weights in files beside it, which ONNX Runtime finds by the path alone.
+  const modelSha256 = createHash("sha256")
+    .update(await readFile(model))
+    .digest("hex");
+  // By path, not from the bytes just read: a model may keep its weights in files beside it, which ONNX Runtime finds by
+  // the path alone.
   const session = await runtime.InferenceSession.create(model, {
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
@@ -36,7 +39,8 @@ class OnnxExecutor implements Executor {
 
   async run(feeds: NamedTensors): Promise<NamedTensors> {
     const given: Record<string, OnnxTensor> = {};
-    for (const [name, { type, shape, data }] of Object.entries(feeds)) given[name] = new this.#runtime.Tensor(type, data, shape);
+    for (const [name, { type, shape, data }] of Object.entries(feeds))
+      given[name] = new this.#runtime.Tensor(type, data, shape);
     const results = await this.#session.run(given);
     const outputs: Record<string, Tensor> = {};
     for (const [name, { dims, type, data }] of Object.entries(results)) {

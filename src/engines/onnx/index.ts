@@ -9,16 +9,18 @@ export { enginesAtRest } from "../pool/rest.ts";
 export interface OnnxEngineOptions {
   /** The `.onnx` file: a path (relative ones start at the working directory) or a `file:` URL. */
   readonly model: string | URL;
-  /** Worker threads, each with a session of its own: so many runs make progress at the same time. Minimum 1. @default 1 */
+  /**
+   * Worker threads, each with a session of its own: so many runs make progress at the same time. Minimum 1. @default 1
+   */
   readonly workers?: number;
   /**
-   * Threads that share one run, in each worker (ONNX Runtime's intra-op threads). One thread per worker has no such pool and costs nothing while
-   * idle; two make large batches faster. Minimum 1. @default 1
+   * Threads that share one run, in each worker (ONNX Runtime's intra-op threads). One thread per worker has no such
+   * pool and costs nothing while idle; two make large batches faster. Minimum 1. @default 1
    */
   readonly threads?: number;
   /**
-   * Whether the threads of a session spin for work between runs, where `threads` is above 1. It makes single runs faster by some 10 to 30 µs,
-   * and an idle engine burns a whole core. @default false
+   * Whether the threads of a session spin for work between runs, where `threads` is above 1. It makes single runs
+   * faster by some 10 to 30 µs, and an idle engine burns a whole core. @default false
    */
   readonly spinning?: boolean;
 }
@@ -26,12 +28,14 @@ export interface OnnxEngineOptions {
 /**
  * Executes an ONNX file with ONNX Runtime, on worker threads of this process.
  *
- * Needs the optional package `onnxruntime-node`, which is loaded when the engine opens. Inputs and outputs are those of the file; their types
- * must be among `uint8`, `float32`, `int32` and `int64`.
+ * Needs the optional package `onnxruntime-node`, which is loaded when the engine opens. Inputs and outputs are those of
+ * the file; their types must be among `uint8`, `float32`, `int32` and `int64`.
  *
- * An open engine does not keep the process alive; a run that is under way does. The process may end at any moment: its end waits for the runs in progress.
+ * An open engine does not keep the process alive; a run that is under way does. The process may end at any moment: its
+ * end waits for the runs in progress.
  *
- * Errors: `ERR_CONFIG` for a wrong option at once; when it opens, for a missing package (with the remedy) or a file that can't be loaded.
+ * Errors: `ERR_CONFIG` for a wrong option at once; when it opens, for a missing package (with the remedy) or a file
+ * that can't be loaded.
  */
 export function onnxEngine(options: OnnxEngineOptions): EngineSource {
   const model = modelPath(options.model);

@@ -2,7 +2,8 @@ import type { TensorData } from "../../core/engine.ts";
 import { importPackage } from "../pool/native-package.ts";
 
 /**
- * The slice of `onnxruntime-node` 1.30 that the worker uses. Declared here because the package is optional: this library compiles without it.
+ * The slice of `onnxruntime-node` 1.30 that the worker uses. Declared here because the package is optional: this
+ * library compiles without it.
  */
 export interface OnnxRuntime {
   readonly Tensor: new (type: string, data: TensorData, dims: readonly number[]) => OnnxTensor;

@@ -15,7 +15,8 @@ const arrayNames: Readonly<Record<TensorType, string>> = {
 };
 
 /**
- * Checks names, types and shapes against what the model declares, so that a mistake is found on the caller's side of the thread.
+ * Checks names, types and shapes against what the model declares, so that a mistake is found on the caller's side of
+ * the thread.
  *
  * Errors: `ERR_INFERENCE`, with the shape that was given.
  */
@@ -32,8 +33,9 @@ export function checkFeeds(feeds: NamedTensors, inputs: readonly TensorInfo[]): 
 }
 
 /**
- * Prepares the feeds to leave this thread. Their buffers move; nothing is copied, except a view of a part of a buffer (or of
- * shared memory): the rest may be in use elsewhere (a slice of a data set, Node's pool of small buffers), so the view's bytes are copied.
+ * Prepares the feeds to leave this thread. Their buffers move; nothing is copied, except a view of a part of a buffer
+ * (or of shared memory): the rest may be in use elsewhere (a slice of a data set, Node's pool of small buffers), so the
+ * view's bytes are copied.
  */
 export function load(feeds: NamedTensors): Cargo {
   const transfer = new Set<ArrayBuffer>();
@@ -70,7 +72,10 @@ function checkTensor(tensor: Tensor, input: TensorInfo): void {
   const length = shape.reduce((product, size) => product * size, 1);
   if (data.length !== length) {
     const hint = data.buffer.byteLength === 0 ? " (its buffer is detached: was it used in another run?)" : "";
-    throw wrong(tensor, `input "${input.name}": [${shape.join(", ")}] is ${length} elements, got ${data.length}${hint}`);
+    throw wrong(
+      tensor,
+      `input "${input.name}": [${shape.join(", ")}] is ${length} elements, got ${data.length}${hint}`,
+    );
   }
 }
 

@@ -5,9 +5,10 @@ const shut = 2;
 /**
  * One word of shared memory that says whether a worker is inside native code.
  *
- * Node stops the workers when the process ends. A worker that is stopped while ONNX Runtime runs aborts the whole process (SIGABRT, exit
- * code 134), so whoever ends the process shuts the gate first: that waits for the run inside and lets no other one begin. It must work from
- * an `exit` listener, where no promise settles any more and no message arrives: hence shared memory.
+ * Node stops the workers when the process ends. A worker that is stopped while ONNX Runtime runs aborts the whole
+ * process (SIGABRT, exit code 134), so whoever ends the process shuts the gate first: that waits for the run inside and
+ * lets no other one begin. It must work from an `exit` listener, where no promise settles any more and no message
+ * arrives: hence shared memory.
  */
 export class Gate {
   readonly shared: SharedArrayBuffer;
@@ -29,7 +30,10 @@ export class Gate {
     Atomics.notify(this.#word, 0);
   }
 
-  /** For the parent: blocks until the worker is outside and can't enter again. False when `deadline` (`performance.now()`) passed first. */
+  /**
+   * For the parent: blocks until the worker is outside and can't enter again. False when `deadline`
+   * (`performance.now()`) passed first.
+   */
   shut(deadline: number): boolean {
     while (Atomics.compareExchange(this.#word, 0, open, shut) === inside) {
       const leftMs = deadline - performance.now();

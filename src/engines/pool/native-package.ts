@@ -11,8 +11,8 @@ export class PackageError extends Error {
 }
 
 /**
- * Imports an optional package. The name is a value, not a literal, so that this library compiles where the package is not installed; the
- * caller says of which type the module is, and declares no more of it than it uses.
+ * Imports an optional package. The name is a value, not a literal, so that this library compiles where the package is
+ * not installed; the caller says of which type the module is, and declares no more of it than it uses.
  */
 export async function importPackage(packageName: string): Promise<unknown> {
   try {
@@ -22,7 +22,10 @@ export async function importPackage(packageName: string): Promise<unknown> {
   }
 }
 
-/** Whether the package itself is absent; a package that lacks one of its own files is broken, and reinstalling is another remedy. */
+/**
+ * Whether the package itself is absent; a package that lacks one of its own files is broken, and reinstalling is
+ * another remedy.
+ */
 function isNotFound(cause: unknown, packageName: string): boolean {
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
   return code === "ERR_MODULE_NOT_FOUND" && String(cause).includes(`'${packageName}'`);

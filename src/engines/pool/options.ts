@@ -5,7 +5,8 @@ import { ConfigError } from "../../core/errors.ts";
 /** The absolute path of a model file. Errors: `ERR_CONFIG` for a URL that is not of a file. */
 export function modelPath(model: string | URL): string {
   if (typeof model === "string") return resolve(model);
-  if (model.protocol !== "file:") throw new ConfigError(`option "model": expected a path or a file: URL, got ${model.href}`);
+  if (model.protocol !== "file:")
+    throw new ConfigError(`option "model": expected a path or a file: URL, got ${model.href}`);
   return fileURLToPath(model);
 }
 
@@ -16,8 +17,8 @@ export function positiveInteger(option: string, value: number): number {
 }
 
 /**
- * The file of the worker that stands beside an engine's own file: `worker.js` as built; `worker.ts` where the engine itself runs as TypeScript
- * (tsx, or a Node that strips types).
+ * The file of the worker that stands beside an engine's own file: `worker.js` as built; `worker.ts` where the engine
+ * itself runs as TypeScript (tsx, or a Node that strips types).
  */
 export function workerBeside(moduleUrl: string): URL {
   return new URL(moduleUrl.endsWith(".ts") ? "./worker.ts" : "./worker.js", moduleUrl);

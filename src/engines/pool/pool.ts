@@ -21,7 +21,8 @@ export interface PoolSpec {
   remedy(packageName: string): string;
 }
 
-// A worker that died is replaced after this time, twice that time when the next one dies without having answered a run, and so on.
+// A worker that died is replaced after this time, twice that time when the next one dies without having answered a run,
+// and so on.
 const firstDelayMs = 100;
 const longestDelayMs = 10_000;
 
@@ -37,10 +38,12 @@ export async function openPool(spec: PoolSpec): Promise<WorkerPool> {
 }
 
 /**
- * An engine that executes each run on the next free one of its worker threads; runs wait in order of arrival while none is free.
+ * An engine that executes each run on the next free one of its worker threads; runs wait in order of arrival while none
+ * is free.
  *
- * An open pool keeps the process alive only while a run is under way. A worker that dies takes its run with it (`ERR_ENGINE`) and is replaced;
- * runs that wait meanwhile go to the replacement, or fail with `ERR_ENGINE` when no worker is left and the replacement can't be started.
+ * An open pool keeps the process alive only while a run is under way. A worker that dies takes its run with it
+ * (`ERR_ENGINE`) and is replaced; runs that wait meanwhile go to the replacement, or fail with `ERR_ENGINE` when no
+ * worker is left and the replacement can't be started.
  */
 export class WorkerPool implements Engine {
   readonly #spec: PoolSpec;
@@ -80,7 +83,9 @@ export class WorkerPool implements Engine {
     if (options.signal?.aborted === true) throw aborted(options.signal);
     checkFeeds(feeds, this.info.inputs);
     // Nothing is awaited before this point and the buffers leave here: the caller can't change them any more.
-    return new Promise((resolve, reject) => this.#admit(new PendingRun(load(feeds), { resolve, reject }), options.signal));
+    return new Promise((resolve, reject) =>
+      this.#admit(new PendingRun(load(feeds), { resolve, reject }), options.signal),
+    );
   }
 
   /** Counts that each live worker keeps, such as `numTensors`. */
@@ -163,10 +168,14 @@ export class WorkerPool implements Engine {
         this.#finish(run, () => run.resolve(outputs));
       },
       failed: (cause) => {
-        this.#finish(run, () => run.reject(new InferenceError(`${name}: the model failed: ${cause.message} (${model})`, { cause })));
+        this.#finish(run, () =>
+          run.reject(new InferenceError(`${name}: the model failed: ${cause.message} (${model})`, { cause })),
+        );
       },
       lost: (cause) => {
-        this.#finish(run, () => run.reject(new EngineError(`${name}: the worker died under the run: ${cause.message}`, { cause })));
+        this.#finish(run, () =>
+          run.reject(new EngineError(`${name}: the worker died under the run: ${cause.message}`, { cause })),
+        );
       },
     };
   }
@@ -282,13 +291,17 @@ function aborted(signal: AbortSignal): StoppedError {
 }
 
 function notSendable(cause: unknown): InferenceError {
-  return new InferenceError("the input can't be moved to the worker: is one of its buffers detached or untransferable?", { cause });
+  return new InferenceError(
+    "the input can't be moved to the worker: is one of its buffers detached or untransferable?",
+    { cause },
+  );
 }
 
 function notLoaded(spec: PoolSpec, error: StartError): ConfigError {
   const { refusal, message } = error;
   const options = { cause: error.cause };
-  if (refusal?.reason !== "package") return new ConfigError(`${spec.name} can't load the model ${spec.model}: ${message}`, options);
+  if (refusal?.reason !== "package")
+    return new ConfigError(`${spec.name} can't load the model ${spec.model}: ${message}`, options);
   const what = refusal.missing ? "is not installed" : `can't be loaded: ${message}`;
   return new ConfigError(`${refusal.packageName} ${what}. ${spec.remedy(refusal.packageName)}`, options);
 }

@@ -43,8 +43,8 @@ export interface WorkerSpec {
 /**
  * One thread with one loaded model, which executes one run at a time.
  *
- * It is never terminated: `leave` asks it to end and waits until it has. It keeps the process alive while it loads or is held (`hold`), and not
- * while it is idle.
+ * It is never terminated: `leave` asks it to end and waits until it has. It keeps the process alive while it loads or
+ * is held (`hold`), and not while it is idle.
  */
 export class PooledWorker {
   /** Resolves when the model is loaded. Errors: `StartError`, once the thread is gone. */
@@ -62,7 +62,8 @@ export class PooledWorker {
   constructor(spec: WorkerSpec, owner: WorkerOwner) {
     const gate = new Gate();
     const start: WorkerStart = { gate: gate.shared, options: spec.options };
-    // A worker inherits the flags of the process. `--input-type`, as in `node --input-type=module -e …`, would make it refuse its file.
+    // A worker inherits the flags of the process. `--input-type`, as in `node --input-type=module -e …`, would make it
+    // refuse its file.
     const evaluated = process.execArgv.some((argument) => argument.startsWith("--input-type"));
     const flags = evaluated ? { execArgv: [] } : {};
     const worker = new Worker(spec.file, { name: spec.name, workerData: start, ...flags });

@@ -16,10 +16,12 @@ const pools = new Set<Restable>();
 let holds = 0;
 
 /**
- * Resolves when no engine of this process is inside a run, and keeps queued runs from beginning until the caller's next steps are done.
+ * Resolves when no engine of this process is inside a run, and keeps queued runs from beginning until the caller's next
+ * steps are done.
  *
- * Await it before `process.exit()`. The `exit` event waits for running engines as well, but it blocks the event loop to do so; this one lets
- * the loop go on, so that other things can end in the meantime. A run that hangs keeps it pending: bound it with a timeout of your own.
+ * Await it before `process.exit()`. The `exit` event waits for running engines as well, but it blocks the event loop to
+ * do so; this one lets the loop go on, so that other things can end in the meantime. A run that hangs keeps it pending:
+ * bound it with a timeout of your own.
  */
 export async function enginesAtRest(): Promise<void> {
   holds += 1;

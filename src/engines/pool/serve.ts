@@ -14,7 +14,8 @@ export interface Executor {
 }
 
 /**
- * The main function of every worker: loads a model, answers the parent's messages one after the other, and leaves when told to.
+ * The main function of every worker: loads a model, answers the parent's messages one after the other, and leaves when
+ * told to.
  *
  * The thread ends by itself when the port is closed and nothing else is open on it; nobody stops it from outside.
  */
@@ -61,7 +62,10 @@ async function run(feeds: NamedTensors, port: MessagePort, gate: Gate, executor:
   post(port, { kind: "done", outputs }, buffersOf(outputs));
 }
 
-/** Calls native code. When the process is ending it calls nothing and never resolves: the thread is about to be stopped, and may be. */
+/**
+ * Calls native code. When the process is ending it calls nothing and never resolves: the thread is about to be stopped,
+ * and may be.
+ */
 async function inside<T>(gate: Gate, call: () => T | Promise<T>): Promise<T> {
   if (!gate.enter()) return new Promise<never>(() => {});
   try {

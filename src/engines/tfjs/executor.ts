@@ -8,7 +8,9 @@ import type { TfjsWorkerOptions } from "./worker-options.ts";
 type LayersModel = Awaited<ReturnType<TensorFlow["loadLayersModel"]>>;
 type TfTensor = ReturnType<TensorFlow["tensor"]>;
 
-/** Loads a LayersModel. Errors: `PackageError` when TensorFlow.js can't be imported; anything else is about the model. */
+/**
+ * Loads a LayersModel. Errors: `PackageError` when TensorFlow.js can't be imported; anything else is about the model.
+ */
 export async function loadLayers(options: TfjsWorkerOptions): Promise<Executor> {
   const tf = await loadTensorFlow(options.backend);
   const { sha256, ...artifacts } = await readLayersModel(options.model);

@@ -9,15 +9,17 @@ export { enginesAtRest } from "../pool/rest.ts";
 /** Options of `tfjsNodeEngine` and `tfjsWasmEngine`. */
 export interface TfjsEngineOptions {
   /**
-   * The `model.json` of a TensorFlow.js LayersModel, with its weight files beside it: a path (relative ones start at the working directory)
-   * or a `file:` URL.
+   * The `model.json` of a TensorFlow.js LayersModel, with its weight files beside it: a path (relative ones start at
+   * the working directory) or a `file:` URL.
    */
   readonly model: string | URL;
-  /** Worker threads, each with a copy of the model: so many runs make progress at the same time. Minimum 1. @default 1 */
+  /**
+   * Worker threads, each with a copy of the model: so many runs make progress at the same time. Minimum 1. @default 1
+   */
   readonly workers?: number;
   /**
-   * Makes the inputs `uint8` and multiplies them by this number in the worker: `1 / 255` for pixels and a model that was trained on 0..1, `1` for
-   * a model that takes 0..255. Without it the inputs have the model's own type. Above 0.
+   * Makes the inputs `uint8` and multiplies them by this number in the worker: `1 / 255` for pixels and a model that
+   * was trained on 0..1, `1` for a model that takes 0..255. Without it the inputs have the model's own type. Above 0.
    */
   readonly inputScale?: number;
   /** Name of the input, for a model with one; a model with several keeps the names of its layers. @default "pixels" */
@@ -28,7 +30,10 @@ export interface TfjsEngineOptions {
 
 /** An engine on TensorFlow.js, which can say what its tensors hold. */
 export interface TfjsEngine extends Engine {
-  /** Tensors that are alive in all workers together, the model's weights included, and their bytes. The same between any two runs. */
+  /**
+   * Tensors that are alive in all workers together, the model's weights included, and their bytes. The same between any
+   * two runs.
+   */
   memory(): Promise<TfjsMemory>;
 }
 
@@ -43,14 +48,16 @@ export interface TfjsMemory {
  *
  * Needs the optional package `@tensorflow/tfjs-node`, which is loaded when the engine opens.
  *
- * Errors: `ERR_CONFIG` for a wrong option at once; when it opens, for a missing package or a model that can't be loaded.
+ * Errors: `ERR_CONFIG` for a wrong option at once; when it opens, for a missing package or a model that can't be
+ * loaded.
  */
 export function tfjsNodeEngine(options: TfjsEngineOptions): () => Promise<TfjsEngine> {
   return tfjsEngine("tfjs-node", options);
 }
 
 /**
- * Executes a TensorFlow.js LayersModel with WebAssembly, on worker threads of this process: the engine that runs wherever Node does.
+ * Executes a TensorFlow.js LayersModel with WebAssembly, on worker threads of this process: the engine that runs
+ * wherever Node does.
  *
  * Errors: `ERR_CONFIG` for a wrong option at once; when it opens, for a model that can't be loaded.
  */
@@ -86,8 +93,8 @@ function tfjsEngine(backend: TfjsBackend, options: TfjsEngineOptions): () => Pro
 }
 
 /**
- * TensorFlow's library prints about oneDNN and the CPU's instruction sets when it loads. It reads the environment of the process, which a worker has
- * a copy of only, so the variable is set here. A value that the user has set stays.
+ * TensorFlow's library prints about oneDNN and the CPU's instruction sets when it loads. It reads the environment of
+ * the process, which a worker has a copy of only, so the variable is set here. A value that the user has set stays.
  */
 function quietTensorFlow(): void {
   process.env["TF_CPP_MIN_LOG_LEVEL"] ??= "2"; // errors only
@@ -105,4 +112,3 @@ function remedy(packageName: string): string {
     "optional package without a word, and the package has to be built by hand)"
   );
 }
-

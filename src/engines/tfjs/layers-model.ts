@@ -18,11 +18,13 @@ interface ManifestGroup {
 }
 
 /**
- * Reads `model.json` and the weight files that it names. From files, because TensorFlow.js itself loads models over `fetch`, which has no `file:`.
+ * Reads `model.json` and the weight files that it names. From files, because TensorFlow.js itself loads models over
+ * `fetch`, which has no `file:`.
  */
 export async function readLayersModel(path: string): Promise<LayersModelFiles> {
   const model: unknown = JSON.parse(await readFile(path, "utf8"));
-  if (!isLayersModel(model)) throw new Error("expected the model.json of a LayersModel, with modelTopology and weightsManifest");
+  if (!isLayersModel(model))
+    throw new Error("expected the model.json of a LayersModel, with modelTopology and weightsManifest");
   const files = model.weightsManifest.flatMap((group) => group.paths);
   const weights = Buffer.concat(await Promise.all(files.map((file) => readFile(join(dirname(path), file)))));
   return {

@@ -32,8 +32,10 @@ export function loadTensorFlow(backend: TfjsBackend): Promise<TensorFlow> {
 async function loadNode(): Promise<TensorFlow> {
   defineIsNullOrUndefined();
   keepLibraryLoaded();
-  // tfjs-node exports core and layers together, from the copies that it uses itself. Its own types may be absent: it is an optional package.
-  const tf = (await importPackage(nodePackage)) as Core & Layers & { readonly version: Readonly<Record<string, string>> };
+  // tfjs-node exports core and layers together, from the copies that it uses itself. Its own types may be absent: it is
+  // an optional package.
+  const tf = (await importPackage(nodePackage)) as Core &
+    Layers & { readonly version: Readonly<Record<string, string>> };
   return {
     version: tf.version["tfjs-node"] ?? "unknown",
     tensor: tf.tensor,
@@ -49,7 +51,8 @@ async function loadWasm(): Promise<TensorFlow> {
   const core = (await importPackage("@tensorflow/tfjs-core")) as Core;
   const layers = (await importPackage("@tensorflow/tfjs-layers")) as Layers;
   const wasm = (await importPackage(wasmPackage)) as Wasm;
-  // The files lie beside the package's main file; without a path the package would look for them beside the main script of the process.
+  // The files lie beside the package's main file; without a path the package would look for them beside the main script
+  // of the process.
   wasm.setWasmPaths(dirname(createRequire(import.meta.url).resolve(wasmPackage)) + sep);
   if (!(await core.setBackend("wasm"))) throw new Error("the WebAssembly back-end of TensorFlow.js does not start");
   return {
@@ -62,7 +65,9 @@ async function loadWasm(): Promise<TensorFlow> {
   };
 }
 
-/** tfjs-node 4.22 calls `util.isNullOrUndefined`, which Node 22 deprecates (with a printed warning) and Node 23 removed. */
+/**
+ * tfjs-node 4.22 calls `util.isNullOrUndefined`, which Node 22 deprecates (with a printed warning) and Node 23 removed.
+ */
 function defineIsNullOrUndefined(): void {
   // The CommonJS object, as tfjs-node gets it: the ES module's namespace can't be changed.
   const util = createRequire(import.meta.url)("node:util") as { isNullOrUndefined?: (value: unknown) => boolean };
@@ -70,9 +75,10 @@ function defineIsNullOrUndefined(): void {
 }
 
 /**
- * Node unloads an addon when the last thread that loaded it ends. TensorFlow's library has exit handlers, which point to nothing then: the process
- * would crash at its end (SIGSEGV, exit code 139; measured with 4.22 when a worker had loaded the package and run nothing). So the library is
- * opened with the flag that keeps it. `process` belongs to this worker, nobody else sees the change.
+ * Node unloads an addon when the last thread that loaded it ends. TensorFlow's library has exit handlers, which point
+ * to nothing then: the process would crash at its end (SIGSEGV, exit code 139; measured with 4.22 when a worker had
+ * loaded the package and run nothing). So the library is opened with the flag that keeps it. `process` belongs to this
+ * worker, nobody else sees the change.
  */
 function keepLibraryLoaded(): void {
   const noDelete = RTLD_NODELETE[process.platform] ?? 0;

@@ -4,7 +4,17 @@ import { join } from "node:path";
 import { ConfigError } from "millrace";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { downloadFile } from "../../../model/download.ts";
-import { brokenAfter, dataFile, type FileHost, fileHost, silence, status, whole, withoutRanges } from "./file-host.ts";
+import {
+  brokenAfter,
+  cutShort,
+  dataFile,
+  type FileHost,
+  fileHost,
+  silence,
+  status,
+  whole,
+  withoutRanges,
+} from "./file-host.ts";
 
 const content = Uint8Array.from({ length: 100_000 }, (_, index) => (index * index) % 251);
 const file = dataFile(content);
@@ -46,10 +56,22 @@ describe("downloadFile", () => {
     expect(host.ranges).toEqual(["bytes=40000-"]);
   });
 
+  test("continues by itself when a response is cut short", async () => {
+    await using host = await fileHost(cutShort(30_000, content), whole(content));
+    await expectWholeFile(await download(host));
+    expect(host.ranges).toEqual(["", "bytes=30000-"]);
+  });
+
   test("continues by itself when the connection breaks on the way", async () => {
     await using host = await fileHost(brokenAfter(30_000, content), whole(content));
     await expectWholeFile(await download(host));
-    expect(host.ranges).toEqual(["", "bytes=30000-"]);
+    expect(host.ranges).toHaveLength(2);
+  });
+
+  test("gives up a connection that breaks again and again", async () => {
+    await using host = await fileHost(brokenAfter(30_000, content));
+    await expect(download(host)).rejects.toThrow(`${host.url}file.gz: `);
+    expect(host.ranges).toHaveLength(4);
   });
 
   test("begins anew where the host can't continue", async () => {
@@ -84,8 +106,8 @@ describe("downloadFile", () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  test("keeps the bytes of a connection that broke for good, under the name of a part", async () => {
-    await using host = await fileHost(brokenAfter(30_000, content), status(503));
+  test("keeps what has come when the rest can't be had, under the name of a part", async () => {
+    await using host = await fileHost(cutShort(30_000, content), status(503));
     await expect(download(host)).rejects.toThrow("HTTP 503 Service Unavailable");
     expect(await readdir(directory)).toEqual(["file.gz.part"]);
     expect((await readFile(join(directory, "file.gz.part"))).length).toBe(30_000);

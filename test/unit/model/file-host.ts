@@ -43,12 +43,18 @@ export function whole(content: Uint8Array): Answer {
   };
 }
 
-/** Promises the content, and breaks the connection after some of it. */
+/** Promises the content, and ends the connection after some of it. */
 export function brokenAfter(sizeBytes: number, content: Uint8Array): Answer {
   return (_, response) => {
     response.writeHead(200, { "content-length": content.length });
-    response.write(content.subarray(0, sizeBytes), () => setTimeout(() => response.destroy(), 20));
+    response.write(content.subarray(0, sizeBytes));
+    response.socket?.end();
   };
+}
+
+/** Sends some of the content and ends the response as if that were all. */
+export function cutShort(sizeBytes: number, content: Uint8Array): Answer {
+  return (_, response) => response.end(content.subarray(0, sizeBytes));
 }
 
 /** Sends the content from its begin, whatever part is asked for. */

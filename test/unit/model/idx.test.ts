@@ -23,10 +23,25 @@ describe("readIdx", () => {
   });
 
   test.each([
-    ["another type of elements", idx(0xd01, [2], [1, 2]), [2], "x: wrong magic number: expected 0x00000801, got 0x00000d01"],
-    ["labels in place of images", idx(0x801, [2], [1, 2]), [2, 1, 1], "x: wrong magic number: expected 0x00000803, got 0x00000801"],
+    [
+      "another type of elements",
+      idx(0xd01, [2], [1, 2]),
+      [2],
+      "x: wrong magic number: expected 0x00000801, got 0x00000d01",
+    ],
+    [
+      "labels in place of images",
+      idx(0x801, [2], [1, 2]),
+      [2, 1, 1],
+      "x: wrong magic number: expected 0x00000803, got 0x00000801",
+    ],
     ["another count", idx(0x801, [3], [1, 2, 3]), [2], "x: wrong count: expected [2], got [3]"],
-    ["another image size", idx(0x803, [1, 2, 2], [1, 2, 3, 4]), [1, 1, 4], "x: wrong count: expected [1, 1, 4], got [1, 2, 2]"],
+    [
+      "another image size",
+      idx(0x803, [1, 2, 2], [1, 2, 3, 4]),
+      [1, 1, 4],
+      "x: wrong count: expected [1, 1, 4], got [1, 2, 2]",
+    ],
     ["an end too early", idx(0x801, [3], [1, 2]), [3], "x: truncated: expected 3 bytes after the header, got 2"],
     ["bytes behind the end", idx(0x801, [1], [1, 2]), [1], "x: too long: expected 1 bytes after the header, got 2"],
     ["half a header", idx(0x803, [1], []), [1, 1, 1], "x: truncated: expected a header of 16 bytes, got 8 bytes"],

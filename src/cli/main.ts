@@ -1,0 +1,77 @@
+#!/usr/bin/env node
+import { createRequire } from "node:module";
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { messageOf } from "../core/errors.ts";
+import type { RunFlags } from "./run.ts";
+import type { StartFlags } from "./start.ts";
+
+const engines = ["auto", "onnx", "tfjs-node", "tfjs-wasm"];
+
+function index(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("expected a whole number of at least 0.");
+}
+
+function milliseconds(text: string): number {
+  return index(text);
+}
+
+function program(): Command {
+  const { version } = createRequire(import.meta.url)("millrace/package.json") as { version: string };
+  const drain = new Option("--drain-ms <ms>", "longest wait for work under way when told to end").argParser(milliseconds).default(10_000);
+  const json = new Option("--json", "log JSON lines").default(false);
+  const verbose = new Option("--verbose", "log more than warnings").default(false);
+  const engine = new Option("--engine <name>", "what executes the model").choices(engines).default("auto");
+  const command = new Command("millrace")
+    .description("Kafka Streams-style topologies in TypeScript, with a model inside.")
+    .version(version)
+    .showHelpAfterError();
+  command
+    .command("start")
+    .description("classify Fashion-MNIST ranges on the embedded broker: [0, 10) at once, then `start end` lines from standard input")
+    .addArgument(new Argument("[start]", "first image of the one range to run").argParser(index))
+    .addArgument(new Argument("[end]", "image after the last").argParser(index))
+    .addOption(engine)
+    .addOption(drain)
+    .addOption(verbose)
+    .addOption(json)
+    .action(async (start: number | undefined, end: number | undefined, flags: StartFlags) => {
+      if (start !== undefined && end === undefined) command.error("error: give both ends of the range: start and end");
+      const { start: run } = await import("./start.ts");
+      await run(start === undefined || end === undefined ? undefined : { start, end }, flags);
+    });
+  command
+    .command("run")
+    .description("run the topology that a module exports; on the embedded broker each line of standard input is a record")
+    .argument("<module>", "file, folder or package whose default export is a Topology or (options) => Topology")
+    .addOption(new Option("--broker <name>", "where it runs").choices(["memory"]).default("memory"))
+    .option("--application-id <id>", "names the consumer group and the dead letter topic", "millrace")
+    .option("--input <topic>", "topic that is read")
+    .option("--output <topic>", "topic that results go to")
+    .addOption(new Option("--sink <kind>", "where results go").choices(["console", "topic"]).default("console"))
+    .addOption(engine)
+    .addOption(drain)
+    .addOption(verbose)
+    .addOption(json)
+    .action(async (module: string, flags: RunFlags) => {
+      const { run } = await import("./run.ts");
+      await run(module, flags);
+    });
+  command
+    .command("describe")
+    .description("print the topology that a module exports")
+    .argument("<module>", "file, folder or package whose default export is a Topology or (options) => Topology")
+    .addOption(new Option("--format <format>", "how").choices(["text", "mermaid", "dot"]).default("text"))
+    .action(async (module: string, { format }: { readonly format: "text" | "mermaid" | "dot" }) => {
+      const { loadTopology } = await import("./load-topology.ts");
+      process.stdout.write((await loadTopology(module, {})).describe(format));
+    });
+  return command;
+}
+
+program()
+  .parseAsync()
+  .catch((cause: unknown) => {
+    process.stderr.write(`error: ${messageOf(cause)}\n`);
+    process.exitCode = 1;
+  });

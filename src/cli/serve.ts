@@ -1,0 +1,41 @@
+import { firstValueFrom, filter as where, lastValueFrom } from "rxjs";
+import type { StreamsApp } from "../runtime/streams-app.ts";
+
+/** How long after the drain's time the process may take to end by itself, milliseconds. */
+const graceMs = 5_000;
+
+/**
+ * Keeps an app running until `input` has ended and all that it published is settled, a signal comes, or the app fails; then drains it.
+ *
+ * The exit code is 0 after a drain, 1 after a failure. A process that is still there some seconds after the drain's time has an engine that
+ * hangs: it can't be cut off in any other way than SIGKILL, after which the broker redelivers.
+ */
+export async function serve(app: StreamsApp, drainMs: number, input: (stopped: AbortSignal) => Promise<number>): Promise<void> {
+  const stop = new AbortController();
+  const onSignal = (): void => stop.abort();
+  process.once("SIGINT", onSignal);
+  process.once("SIGTERM", onSignal);
+  const ended = lastValueFrom(app.states).then(onSignal);
+  const published = await input(stop.signal);
+  if (!stop.signal.aborted) await Promise.race([settled(app, published), aborted(stop.signal)]);
+  process.off("SIGINT", onSignal);
+  process.off("SIGTERM", onSignal);
+  setTimeout(() => process.kill(process.pid, "SIGKILL"), drainMs + graceMs).unref();
+  await app.close({ drainMs });
+  await ended;
+  if (app.error === undefined) return;
+  process.stderr.write(`error: ${app.error.message}\n`);
+  process.exitCode = 1;
+}
+
+async function settled(app: StreamsApp, count: number): Promise<void> {
+  const done = (): boolean => app.metrics.settled >= count;
+  if (!done()) await firstValueFrom(app.committed.pipe(where(done)), { defaultValue: undefined });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
