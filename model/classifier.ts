@@ -17,6 +17,7 @@ export interface Classification {
   readonly scores: Float32Array;
 }
 
+/** The images, and what executes the network. */
 export interface ImageClassifierOptions {
   /** The images that ranges refer to: 784 bytes each, row by row, 0 = background. Not copied: it must not change. */
   readonly images: Uint8Array;

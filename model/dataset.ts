@@ -21,6 +21,7 @@ export interface LabelledImages {
   readonly source: "fashion-mnist" | "synthetic";
 }
 
+/** Which images, and where from. */
 export interface DatasetOptions {
   /** `train`: 60,000 images, a download of 26 MB. `test`: 10,000 images, 4.4 MB. */
   readonly split: Split;

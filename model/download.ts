@@ -15,6 +15,7 @@ export interface DownloadProgress {
   readonly receivedBytes: number;
 }
 
+/** Where a file is to be had, and how long to wait for it. */
 export interface DownloadOptions {
   /** Folders on the web that have the file; tried in this order. At least one, each ending in `/`. */
   readonly baseUrls: readonly string[];

@@ -1,9 +1,10 @@
 import { imagePixels } from "./architecture.ts";
-import { Canvas } from "./canvas.ts";
+import { Canvas } from "./drawing/canvas.ts";
 import type { LabelledImages } from "./dataset.ts";
-import { garments } from "./garments.ts";
+import { garments } from "./drawing/garments.ts";
 import { seededRandom } from "./random.ts";
 
+/** How many garments to draw, and which. */
 export interface DrawOptions {
   /** Number of images. Minimum 0. */
   readonly count: number;

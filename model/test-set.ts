@@ -2,6 +2,7 @@ import { messageOf } from "millrace";
 import { type DatasetOptions, type LabelledImages, loadFashionMnist, namedDirectory } from "./dataset.ts";
 import { drawGarments } from "./synthetic.ts";
 
+/** Where the test images are, and what to do when they are nowhere. */
 export interface TestSetOptions extends Omit<DatasetOptions, "split"> {
   /** Whether drawn garments may stand in for the data set, when it is neither on this machine nor to be had from the web. @default false */
   readonly allowSynthetic?: boolean;

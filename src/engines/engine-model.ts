@@ -82,7 +82,7 @@ class EngineModel<I, O> implements Model<I, O> {
     const outputs = this.#guard("decode the outputs", () => this.#codec.decode(results, inputs));
     if (outputs.length === inputs.length) return outputs;
     throw new InferenceError(
-      `model ${this.#name}: the codec decoded ${outputs.length} outputs, expected one for each of ${inputs.length} inputs`,
+      `model ${this.#name}: the codec decoded ${outputs.length} outputs for ${inputs.length} inputs, expected one each`,
     );
   }
 

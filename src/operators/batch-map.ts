@@ -1,8 +1,9 @@
-import { Observable, type OperatorFunction, type Subscription } from "rxjs";
+import type { OperatorFunction, Subscription } from "rxjs";
 import type { StreamRecord } from "../core/record.ts";
 import type { Envelope } from "./envelope.ts";
 import { BatchQueue, type Item, type Part } from "./batch-queue.ts";
 import type { NodeContext } from "./node-context.ts";
+import { operate } from "./operate.ts";
 import type { Out } from "./per-record.ts";
 import { Threshold } from "./threshold.ts";
 
@@ -39,22 +40,16 @@ export function batchMap<K, V, O, R>(
   emit: (record: StreamRecord<K, V>, output: O) => StreamRecord<K, R>,
   context: NodeContext,
 ): OperatorFunction<Envelope<K, V>, Envelope<K, R>> {
-  return (source) =>
-    new Observable((out) => {
-      const batches = new Batches(options, fn, emit, context, out);
-      const flush = (): void => batches.flush();
-      context.draining.addEventListener("abort", flush);
-      const subscription = source.subscribe({
-        next: (envelope) => batches.take(envelope),
-        error: (cause: unknown) => out.error(cause),
-        complete: () => out.complete(),
-      });
-      return () => {
-        subscription.unsubscribe();
-        context.draining.removeEventListener("abort", flush);
-        batches.stop();
-      };
+  return operate((out) => {
+    const batches = new Batches(options, fn, emit, context, out);
+    const flush = (): void => batches.flush();
+    context.draining.addEventListener("abort", flush);
+    out.add(() => {
+      context.draining.removeEventListener("abort", flush);
+      batches.stop();
     });
+    return (envelope) => batches.take(envelope);
+  });
 }
 
 class Batches<K, V, O, R> {

@@ -1,10 +1,11 @@
-import { Observable, type OperatorFunction } from "rxjs";
+import type { OperatorFunction } from "rxjs";
 import type { RawRecord } from "../core/record.ts";
 import { StreamRecord } from "../core/record.ts";
 import type { DeliveryLineage } from "../core/lineage.ts";
 import type { Deserializer } from "../core/serde.ts";
 import type { Envelope } from "./envelope.ts";
 import type { NodeContext } from "./node-context.ts";
+import { operate } from "./operate.ts";
 import type { Out } from "./per-record.ts";
 
 export interface DecodeOptions<K, V> {
@@ -23,15 +24,10 @@ export function decode<K, V>(
   options: DecodeOptions<K, V>,
   context: NodeContext,
 ): OperatorFunction<DeliveryLineage, Envelope<K | null, V>> {
-  return (source) =>
-    new Observable((out) => {
-      const decoder = new Decoder(options, context, out);
-      return source.subscribe({
-        next: (lineage) => decoder.take(lineage),
-        error: (cause: unknown) => out.error(cause),
-        complete: () => out.complete(),
-      });
-    });
+  return operate((out) => {
+    const decoder = new Decoder(options, context, out);
+    return (lineage) => decoder.take(lineage);
+  });
 }
 
 class Decoder<K, V> {

@@ -1,9 +1,10 @@
-import { Observable, type OperatorFunction } from "rxjs";
+import type { OperatorFunction } from "rxjs";
 import type { Lineage } from "../core/lineage.ts";
 import type { StreamRecord } from "../core/record.ts";
 import type { Envelope } from "./envelope.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { NodeContext } from "./node-context.ts";
+import { operate } from "./operate.ts";
 import type { Out } from "./per-record.ts";
 
 /** The iterable of a record, and how one of its items becomes a record. */
@@ -34,15 +35,10 @@ export function flatMap<K, V, T, RK, RV>(
   fan: Fan<K, V, T, RK, RV>,
   context: NodeContext,
 ): OperatorFunction<Envelope<K, V>, Envelope<RK, RV>> {
-  return (source) =>
-    new Observable((out) => {
-      const pulls = new Pulls(fan, context, out);
-      return source.subscribe({
-        next: (envelope) => pulls.take(envelope),
-        error: (cause: unknown) => out.error(cause),
-        complete: () => out.complete(),
-      });
-    });
+  return operate((out) => {
+    const pulls = new Pulls(fan, context, out);
+    return (envelope) => pulls.take(envelope);
+  });
 }
 
 class Pulls<K, V, T, RK, RV> {

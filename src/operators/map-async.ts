@@ -1,8 +1,9 @@
-import { Observable, type OperatorFunction } from "rxjs";
+import type { OperatorFunction } from "rxjs";
 import type { StreamRecord } from "../core/record.ts";
 import type { Envelope } from "./envelope.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { NodeContext } from "./node-context.ts";
+import { operate } from "./operate.ts";
 import type { Out } from "./per-record.ts";
 import { Threshold } from "./threshold.ts";
 
@@ -16,15 +17,10 @@ export function mapAsync<K, V, R>(
   concurrency: number,
   context: NodeContext,
 ): OperatorFunction<Envelope<K, V>, Envelope<K, R>> {
-  return (source) =>
-    new Observable((out) => {
-      const calls = new Calls(project, concurrency, context, out);
-      return source.subscribe({
-        next: (envelope) => calls.take(envelope),
-        error: (cause: unknown) => out.error(cause),
-        complete: () => out.complete(),
-      });
-    });
+  return operate((out) => {
+    const calls = new Calls(project, concurrency, context, out);
+    return (envelope) => calls.take(envelope);
+  });
 }
 
 class Calls<K, V, R> {

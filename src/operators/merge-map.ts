@@ -3,6 +3,7 @@ import type { StreamRecord } from "../core/record.ts";
 import type { Envelope } from "./envelope.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { NodeContext } from "./node-context.ts";
+import { operate } from "./operate.ts";
 import type { Out } from "./per-record.ts";
 import { Threshold } from "./threshold.ts";
 
@@ -17,19 +18,11 @@ export function mergeMap<K, V, R>(
   concurrency: number,
   context: NodeContext,
 ): OperatorFunction<Envelope<K, V>, Envelope<K, R>> {
-  return (source) =>
-    new Observable((out) => {
-      const inners = new Inners(project, concurrency, context, out);
-      const subscription = source.subscribe({
-        next: (envelope) => inners.take(envelope),
-        error: (cause: unknown) => out.error(cause),
-        complete: () => out.complete(),
-      });
-      return () => {
-        subscription.unsubscribe();
-        inners.stop();
-      };
-    });
+  return operate((out) => {
+    const inners = new Inners(project, concurrency, context, out);
+    out.add(() => inners.stop());
+    return (envelope) => inners.take(envelope);
+  });
 }
 
 class Inners<K, V, R> {

@@ -1,6 +1,7 @@
-import { Observable, type OperatorFunction } from "rxjs";
+import type { OperatorFunction } from "rxjs";
 import type { AnyEnvelope } from "./envelope.ts";
 import type { NodeContext } from "./node-context.ts";
+import { operate } from "./operate.ts";
 
 /** Where an operator emits. */
 export interface Out<T> {
@@ -17,23 +18,18 @@ export function perRecord<I extends AnyEnvelope, O>(
   context: NodeContext,
   project: (envelope: I, out: Out<O>) => void,
 ): OperatorFunction<I, O> {
-  return (source) =>
-    new Observable((out) => {
-      const attempt = (envelope: I): void => {
-        if (envelope.lineage.root.over) return envelope.lineage.done();
-        try {
-          project(envelope, out);
-        } catch (cause) {
-          context.errors.handle(cause, envelope, () => attempt(envelope));
-        }
-      };
-      return source.subscribe({
-        next: (envelope) => {
-          context.metrics.processed += 1;
-          attempt(envelope);
-        },
-        error: (cause: unknown) => out.error(cause),
-        complete: () => out.complete(),
-      });
-    });
+  return operate((out) => {
+    const attempt = (envelope: I): void => {
+      if (envelope.lineage.root.over) return envelope.lineage.done();
+      try {
+        project(envelope, out);
+      } catch (cause) {
+        context.errors.handle(cause, envelope, () => attempt(envelope));
+      }
+    };
+    return (envelope) => {
+      context.metrics.processed += 1;
+      attempt(envelope);
+    };
+  });
 }

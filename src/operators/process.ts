@@ -1,4 +1,4 @@
-import { Observable, type OperatorFunction, type Subscription } from "rxjs";
+import type { OperatorFunction, Subscription } from "rxjs";
 import type { Lane } from "../core/broker.ts";
 import { ConfigError, StoppedError } from "../core/errors.ts";
 import { joinLineages } from "../core/joint.ts";
@@ -7,6 +7,7 @@ import type { Lineage } from "../core/lineage.ts";
 import type { StreamRecord } from "../core/record.ts";
 import type { Envelope } from "./envelope.ts";
 import type { NodeContext } from "./node-context.ts";
+import { operate } from "./operate.ts";
 import type { Out } from "./per-record.ts";
 
 /** A record that a processor keeps: its delivery is not acked before the hold ends. */
@@ -55,46 +56,64 @@ export function process<K, V, RK, RV>(
   supplier: ProcessorSupplier<K, V, RK, RV>,
   context: NodeContext,
 ): OperatorFunction<Envelope<K, V>, Envelope<RK, RV>> {
-  return (source) =>
-    new Observable((out) => {
-      const instances = new Map<Lane | undefined, Instance<K, V, RK, RV>>();
-      const instanceOf = (lane: Lane | undefined): Instance<K, V, RK, RV> => {
-        const known = instances.get(lane);
-        if (known !== undefined) return known;
-        const instance = new Instance(supplier(), lane, context, out);
-        instances.set(lane, instance);
-        lane?.signal.addEventListener("abort", () => {
-          instances.delete(lane);
-          instance.close();
-        }, { once: true });
-        return instance;
-      };
-      const drain = (): void => {
-        for (const instance of instances.values()) instance.releaseAll();
-      };
-      context.draining.addEventListener("abort", drain);
-      const subscription = source.subscribe({
-        next: (envelope) => {
-          context.metrics.processed += 1;
-          const attempt = (): void => {
-            if (envelope.lineage.root.over) return envelope.lineage.done();
-            try {
-              instanceOf(envelope.lineage.root.delivery.lane).process(envelope);
-            } catch (cause) {
-              context.errors.handle(cause, envelope, attempt);
-            }
-          };
-          attempt();
-        },
-        error: (cause: unknown) => out.error(cause),
-        complete: () => out.complete(),
-      });
-      return () => {
-        subscription.unsubscribe();
-        context.draining.removeEventListener("abort", drain);
-        for (const instance of instances.values()) instance.close();
-      };
+  return operate((out) => {
+    const instances = new Instances(supplier, context, out);
+    const drain = (): void => instances.releaseAll();
+    context.draining.addEventListener("abort", drain);
+    out.add(() => {
+      context.draining.removeEventListener("abort", drain);
+      instances.close();
     });
+    return (envelope) => {
+      context.metrics.processed += 1;
+      instances.process(envelope);
+    };
+  });
+}
+
+/** One processor per lane, for as long as the lane is ours. */
+class Instances<K, V, RK, RV> {
+  private readonly supplier: ProcessorSupplier<K, V, RK, RV>;
+  private readonly context: NodeContext;
+  private readonly out: Out<Envelope<RK, RV>>;
+  private readonly byLane = new Map<Lane | undefined, Instance<K, V, RK, RV>>();
+
+  constructor(supplier: ProcessorSupplier<K, V, RK, RV>, context: NodeContext, out: Out<Envelope<RK, RV>>) {
+    this.supplier = supplier;
+    this.context = context;
+    this.out = out;
+  }
+
+  process(envelope: Envelope<K, V>): void {
+    const { lineage } = envelope;
+    if (lineage.root.over) return lineage.done();
+    try {
+      this.of(lineage.root.delivery.lane).process(envelope);
+    } catch (cause) {
+      this.context.errors.handle(cause, envelope, () => this.process(envelope));
+    }
+  }
+
+  releaseAll(): void {
+    for (const instance of this.byLane.values()) instance.releaseAll();
+  }
+
+  close(): void {
+    for (const instance of this.byLane.values()) instance.close();
+  }
+
+  private of(lane: Lane | undefined): Instance<K, V, RK, RV> {
+    const known = this.byLane.get(lane);
+    if (known !== undefined) return known;
+    const instance = new Instance(this.supplier(), lane, this.context, this.out);
+    this.byLane.set(lane, instance);
+    const lost = (): void => {
+      this.byLane.delete(lane);
+      instance.close();
+    };
+    lane?.signal.addEventListener("abort", lost, { once: true });
+    return instance;
+  }
 }
 
 /** A hold and the share that it keeps; the share is undefined when the hold has ended. */

@@ -1,4 +1,4 @@
-import { Observable, type Subject, type Subscriber } from "rxjs";
+import { Observable, Subscriber, type Subject } from "rxjs";
 import type { StreamRecord } from "../core/record.ts";
 import type { Branched } from "../operators/branch.ts";
 import type { AnyEnvelope } from "../operators/envelope.ts";
@@ -20,13 +20,21 @@ export class Inlet<T> extends Observable<T> {
 }
 
 /** Where a node's output goes: to the nodes behind it, each of which gets a share of its own, and to whoever watches. */
-export class Outlet {
+export class Outlet extends Subscriber<AnyEnvelope> {
+  private readonly broken: (cause: unknown) => void;
   private readonly metrics: NodeMetrics;
   private readonly results: Subject<StreamRecord<unknown, unknown>>;
   private readonly children: Inlet<AnyEnvelope>[] = [];
   private readonly branches = new Map<number, Inlet<AnyEnvelope>>();
 
-  constructor(metrics: NodeMetrics, results: Subject<StreamRecord<unknown, unknown>>) {
+  /** @param broken is called when the node's Observable fails */
+  constructor(
+    metrics: NodeMetrics,
+    results: Subject<StreamRecord<unknown, unknown>>,
+    broken: (cause: unknown) => void,
+  ) {
+    super();
+    this.broken = broken;
     this.metrics = metrics;
     this.results = results;
   }
@@ -36,12 +44,16 @@ export class Outlet {
     else this.branches.set(branch, child);
   }
 
-  next(envelope: AnyEnvelope): void {
+  protected override _next(envelope: AnyEnvelope): void {
     this.metrics.emitted += 1;
     if (this.results.observed) this.results.next(envelope.record);
     if (this.branches.size > 0) this.branches.get((envelope as Branched<unknown, unknown>).branch)?.next(envelope);
     else if (this.children.length === 1) this.children[0]?.next(envelope);
     else this.fanOut(envelope);
+  }
+
+  protected override _error(cause: unknown): void {
+    this.broken(cause);
   }
 
   /** The children's shares stand before the record's own, which ends last: the count is never zero on the way. */

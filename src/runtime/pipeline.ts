@@ -1,4 +1,4 @@
-import { map as mapEach, type Observer, type OperatorFunction, type SchedulerLike, type Subject, Subscription } from "rxjs";
+import { map as mapEach, type OperatorFunction, type SchedulerLike, type Subject, Subscription } from "rxjs";
 import type { DeliveryLineage } from "../core/lineage.ts";
 import { StreamRecord } from "../core/record.ts";
 import { decode } from "../operators/decode.ts";
@@ -64,7 +64,7 @@ class Compiler {
     const inlet = new Inlet<DeliveryLineage>();
     const context = this.contextOf(node, "decode");
     const records = node.role === "source" ? decode(node, context) : inputs(context);
-    this.subscription.add(inlet.pipe(records).subscribe(this.observe(this.outletOf(node))));
+    this.subscription.add(inlet.pipe(records).subscribe(this.outletOf(node)));
     this.routes.set(node.name, { inlet, ordered });
   }
 
@@ -72,21 +72,17 @@ class Compiler {
     const inlet = new Inlet<AnyEnvelope>();
     const operator = node.operator(this.contextOf(node, node.seam), this.parts.resources(node));
     const output = unordered ? inlet.pipe(stepOut, operator) : inlet.pipe(operator);
-    this.subscription.add(output.subscribe(this.observe(this.outletOf(node))));
+    this.subscription.add(output.subscribe(this.outletOf(node)));
     for (const parent of node.parents) this.outlets.get(parent)?.connect(inlet, node.branch);
   }
 
   private outletOf({ name }: TopologyNode): Outlet {
-    const { metrics, results } = this.parts;
+    const { metrics, results, broken } = this.parts;
     const subject = results.get(name);
     if (subject === undefined) throw new TypeError(`${name} has no results: the app and its topology differ`);
-    const outlet = new Outlet(metrics.nodes.get(name) ?? nodeMetrics(), subject);
+    const outlet = new Outlet(metrics.nodes.get(name) ?? nodeMetrics(), subject, broken);
     this.outlets.set(name, outlet);
     return outlet;
-  }
-
-  private observe(outlet: Outlet): Partial<Observer<AnyEnvelope>> {
-    return { next: (envelope) => outlet.next(envelope), error: this.parts.broken };
   }
 
   private contextOf(node: TopologyNode, seam: ErrorSeam): NodeContext {

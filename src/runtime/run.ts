@@ -111,18 +111,19 @@ export class Run implements LineageEnd {
   }
 
   released(lineage: DeliveryLineage, cause: unknown): void {
-    if (!lineage.joint) this.account("released");
+    if (!lineage.joint) {
+      this.parts.metrics.released += 1;
+      this.parts.metrics.inFlight -= 1;
+    }
     lineage.delivery.nack(cause);
   }
 
   private ack(lineage: DeliveryLineage): void {
-    if (!lineage.joint) this.account("settled");
+    if (!lineage.joint) {
+      this.parts.metrics.settled += 1;
+      this.parts.metrics.inFlight -= 1;
+    }
     lineage.delivery.ack();
-  }
-
-  private account(end: "settled" | "released"): void {
-    this.parts.metrics[end] += 1;
-    this.parts.metrics.inFlight -= 1;
   }
 
   private fail(error: unknown): void {

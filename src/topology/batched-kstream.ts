@@ -18,7 +18,9 @@ export class BatchedKStream<K, V> {
   private readonly options: BatchOptions<V>;
 
   constructor(graph: Graph, parents: readonly string[], options: BatchOptions<V>) {
-    checkCount(`batch() after ${parents.join(", ")}`, "maxSize", options.maxSize);
+    const where = `batch() after ${parents.join(", ")}`;
+    checkCount(where, "maxSize", options.maxSize);
+    checkCount(where, "maxWaitMs", options.maxWaitMs ?? 0, 0);
     this.graph = graph;
     this.parents = parents;
     this.options = options;

@@ -37,6 +37,7 @@ export class BranchedKStream<K, V> {
   private readonly predicates: ((value: V, record: StreamRecord<K, V>) => boolean)[] = [];
   private readonly streams = new Map<string, KStream<K, V>>();
   private defaultIndex: number | undefined = undefined;
+  private ended = false;
 
   constructor(
     graph: Graph,
@@ -57,6 +58,7 @@ export class BranchedKStream<K, V> {
 
   /** A way out for the records for which `predicate` is true, and no earlier one was. Its name is the split's followed by `name`, or by its number. */
   branch(predicate: (value: V, record: StreamRecord<K, V>) => boolean, options?: Named): this {
+    this.checkOpen("branch");
     this.predicates.push(predicate);
     this.addBranch(this.predicates.length - 1, options?.name ?? String(this.predicates.length));
     return this;
@@ -64,6 +66,7 @@ export class BranchedKStream<K, V> {
 
   /** The way out for all that no predicate took; ends the description. */
   defaultBranch(options?: Named): Branches<K, V> {
+    this.end("defaultBranch");
     this.defaultIndex = this.predicates.length;
     this.addBranch(this.defaultIndex, options?.name ?? "0");
     return new Branches(this.streams);
@@ -71,7 +74,18 @@ export class BranchedKStream<K, V> {
 
   /** What no predicate takes is done; ends the description. */
   noDefaultBranch(): Branches<K, V> {
+    this.end("noDefaultBranch");
     return new Branches(this.streams);
+  }
+
+  private end(method: string): void {
+    this.checkOpen(method);
+    this.ended = true;
+  }
+
+  /** A branch that came later would be in no topology that was built before. */
+  private checkOpen(method: string): void {
+    if (this.ended) throw new ConfigError(`${method}() of ${this.name} came after defaultBranch() or noDefaultBranch()`);
   }
 
   private addBranch(index: number, suffix: string): void {

@@ -26,6 +26,7 @@ export class Graph {
         role: "processor",
         branch: undefined,
         topic: undefined,
+        extractor: undefined,
         terminal: false,
         seam: "process",
         ordered: undefined,

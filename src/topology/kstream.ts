@@ -33,7 +33,8 @@ import { printedLine } from "./print.ts";
 type Callback<K, V, R> = (value: V, record: StreamRecord<K, V>) => R;
 
 /** What a method gives to `add`: types of the stream that comes out, forgotten by the node. */
-interface Step<K, V> extends Partial<Pick<OperatorNode, "role" | "terminal" | "seam" | "ordered" | "topic">> {
+interface Step<K, V> extends Partial<Pick<OperatorNode, "role" | "terminal" | "seam" | "ordered" | "topic" | "extractor">> {
+  readonly concurrency?: number;
   readonly operator: (context: NodeContext, resources: NodeResources) => OperatorFunction<Envelope<never, never>, Envelope<K, V>>;
 }
 
@@ -173,7 +174,8 @@ export class KStream<K, V> {
     const { concurrency = 1, ordered = "partition" } = options;
     return this.add("KSTREAM-MAPASYNC-", options, {
       ordered,
-      operator: (context) => mapAsync(project, checkCount(context.name, "concurrency", concurrency), context),
+      concurrency,
+      operator: (context) => mapAsync(project, concurrency, context),
     });
   }
 
@@ -190,7 +192,8 @@ export class KStream<K, V> {
     const { concurrency, ordered = "partition" } = options;
     return this.add("KSTREAM-MERGEMAP-", options, {
       ordered,
-      operator: (context) => mergeMap(project, checkCount(context.name, "concurrency", concurrency), context),
+      concurrency,
+      operator: (context) => mergeMap(project, concurrency, context),
     });
   }
 
@@ -207,7 +210,7 @@ export class KStream<K, V> {
     this.end("KSTREAM-SINK-", options, {
       role: "sink",
       seam: "publish",
-      topic: typeof topic === "string" ? topic : undefined,
+      ...(typeof topic === "string" ? { topic } : { extractor: topic.name }),
       operator: (context, { publish }) => to({ topic, key, value, partitioner, publish }, context),
     });
   }
@@ -215,10 +218,11 @@ export class KStream<K, V> {
   private add<RK, RV>(
     prefix: string,
     options: NodeOptions | undefined,
-    step: Step<RK, RV>,
+    { concurrency = 1, ...step }: Step<RK, RV>,
     otherParents: readonly string[] = [],
   ): KStream<RK, RV> {
     const name = this.graph.nextName(prefix, options?.name);
+    checkCount(name, "concurrency", concurrency);
     this.graph.addOperator({
       ...step,
       name,

@@ -52,6 +52,8 @@ export interface OperatorNode {
   readonly branch: number | undefined;
   /** A sink's topic; undefined when a function picks it. */
   readonly topic: string | undefined;
+  /** Name of the function that picks a sink's topic; empty when it has none. */
+  readonly extractor: string | undefined;
   /** True when nothing comes out: to, print, foreach. */
   readonly terminal: boolean;
   readonly seam: Seam;

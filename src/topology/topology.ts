@@ -39,8 +39,8 @@ export class Topology {
 function describable(node: TopologyNode): NodeDescription {
   if (node.role === "source") return { role: "source", name: node.name, topics: node.topics };
   if (node.role === "input") return { role: "source", name: node.name, topics: [] };
-  if (node.role === "sink") return { role: "sink", name: node.name, parents: node.parents, topic: node.topic };
-  return { role: "processor", name: node.name, parents: node.parents };
+  const { name, parents, topic, extractor } = node;
+  return node.role === "sink" ? { role: "sink", name, parents, topic, extractor } : { role: "processor", name, parents };
 }
 
 function validate(nodes: readonly TopologyNode[]): void {

@@ -1,6 +1,7 @@
 // A process of its own for the engine contract: how it ends is the test.
 //   node engine-child.js <scenario> <entry> <factory> <options as JSON>
 import { setTimeout as sleep } from "node:timers/promises";
+import { enginesAtRest } from "millrace";
 
 const [scenario, entry, factory, options] = process.argv.slice(2);
 const library = await import(entry);
@@ -69,7 +70,7 @@ const scenarios = {
 
   async fatalThenRest() {
     process.once("uncaughtException", async (error) => {
-      await library.enginesAtRest();
+      await enginesAtRest();
       say(`at rest after: ${error.message}`);
       process.exit(7);
     });
@@ -87,7 +88,7 @@ const scenarios = {
   async crash() {
     const seen = [];
     while (seen.at(-1) !== "ERR_ENGINE") seen.push(await outcome());
-    say([...new Set(seen)].toSorted().join(" "));
+    say([...new Set(seen)].join(" "));
     say([await outcome(), await outcome(), await outcome()].join(" "));
     say(engine.info.isMainThread);
     await engine.close();

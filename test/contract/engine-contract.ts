@@ -106,14 +106,13 @@ function describeResults<E extends Engine>(name: string, harness: EngineHarness<
     expect(floats(scores).length).toBe(3 * classes);
   });
 
-  const { tensors } = harness;
-  if (tensors === undefined) return;
+  if (harness.tensors === undefined) return;
   test("leaves no tensor behind", async () => {
     const images = noise(64);
     await engine().run(feedsOf(images, 0, 64));
-    const before = await tensors(engine());
+    const before = await harness.tensors?.(engine());
     await scoresOf(engine(), images, 2);
-    expect(await tensors(engine())).toBe(before);
+    expect(await harness.tensors?.(engine())).toBe(before);
     expect(before).toBeGreaterThan(0);
   });
 }
@@ -217,17 +216,11 @@ function describeThreads(harness: EngineHarness): void {
   test("the event loop keeps ticking while a run executes", async () => {
     const engine = await harness.open();
     await engine.run(feedsOf(noise(1), 0, 1));
-    const images = noise(2_000);
-    const begun = performance.now();
-    const delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
-    await engine.run(feedsOf(images, 0, 2_000));
-    await sleep(10);
-    delay.disable();
-    const runMs = performance.now() - begun;
+    // An engine that blocks the loop does so each time; a machine that is busy with something else does not.
+    const delays: number[] = [];
+    for (let attempt = 0; attempt < 3; attempt += 1) delays.push(await delayDuringRun(engine));
     await engine.close();
-    expect(runMs).toBeGreaterThan(2 * maximumDelayMs);
-    expect(delay.max / 1e6 - 5).toBeLessThan(maximumDelayMs);
+    expect(Math.min(...delays)).toBeLessThan(maximumDelayMs);
   });
 
   test("close waits for the run that has begun, refuses the others, and leaves no thread", async () => {
@@ -265,8 +258,22 @@ function describeProcess(harness: EngineHarness): void {
 
   test("a worker that dies takes its run with it and is replaced", { timeout: 60_000 }, async () => {
     const ending = await child("crash", "--import", new URL("engine-stray-error.js", import.meta.url).href);
-    expect(ending).toMatchObject({ code: 0, stdout: "ERR_ENGINE done\ndone done done\nfalse\n" });
+    expect(ending).toMatchObject({ code: 0, stdout: "done ERR_ENGINE\ndone done done\nfalse\n" });
   });
+}
+
+/** The longest time that the event loop was late while a run executed, milliseconds. */
+async function delayDuringRun(engine: Engine): Promise<number> {
+  const resolution = 5;
+  const feeds = feedsOf(noise(3_000), 0, 3_000);
+  const delay = monitorEventLoopDelay({ resolution });
+  const begun = performance.now();
+  delay.enable();
+  await engine.run(feeds);
+  expect(performance.now() - begun).toBeGreaterThan(maximumDelayMs);
+  await sleep(2 * resolution);
+  delay.disable();
+  return delay.max / 1e6 - resolution;
 }
 
 /** An engine that is open for the tests of a block. */

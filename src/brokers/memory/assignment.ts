@@ -1,5 +1,5 @@
 import type { Lane } from "../../core/broker.ts";
-import type { Origin, OutgoingRecord } from "../../core/record.ts";
+import type { Origin, OutgoingRecord, Position } from "../../core/record.ts";
 import { MemoryDelivery } from "./delivery.ts";
 import type { PartitionLog } from "./partition-log.ts";
 
@@ -12,8 +12,8 @@ export interface AssignmentOwner {
   append(outs: readonly OutgoingRecord[]): void;
   /** Checks that the records can be written, or throws a `PublishError`. */
   check(outs: readonly OutgoingRecord[], origin: Origin): void;
-  /** Everything below `offset` is done. */
-  commit(assignment: Assignment, offset: number): void;
+  /** The committed offset has moved; called once until `announced()`. */
+  announce(assignment: Assignment): void;
   /** A delivery was acked: its credit is free. */
   acked(): void;
   /** A delivery was given back: `again` hands it out again, or never when the session drains. */
@@ -22,21 +22,30 @@ export interface AssignmentOwner {
   emit(delivery: MemoryDelivery): void;
 }
 
+/** The committed offset of a group in a partition: everything below it is done. */
+export interface CommittedOffset {
+  value: number;
+}
+
 /** One partition held by one session, in one epoch: the reading position, and what is out. */
 export class Assignment {
   readonly log: PartitionLog;
   readonly lane: Lane;
   /** Offset of the next record to hand out. */
   position: number;
+  lost = false;
+  private readonly offset: CommittedOffset;
+  private announcing = false;
   private readonly owner: AssignmentOwner;
   private readonly abort = new AbortController();
   /** What was handed out and is not committed, by offset: the delivery that was first, or was acked. */
   private slots: MemoryDelivery[] = [];
   private head = 0;
 
-  constructor(log: PartitionLog, start: number, epoch: number, owner: AssignmentOwner) {
+  constructor(log: PartitionLog, offset: CommittedOffset, epoch: number, owner: AssignmentOwner) {
     this.log = log;
-    this.position = start;
+    this.position = offset.value;
+    this.offset = offset;
     this.owner = owner;
     this.lane = { id: `${log.id}#${epoch}`, signal: this.abort.signal };
   }
@@ -48,8 +57,10 @@ export class Assignment {
     return count;
   }
 
-  get lost(): boolean {
-    return this.abort.signal.aborted;
+  /** The last position that is durably done; the next move is announced again. */
+  announced(): Position {
+    this.announcing = false;
+    return `memory:${this.log.id}@${this.offset.value - 1}`;
   }
 
   /** The next record, as a delivery; undefined at the end of the log. */
@@ -65,6 +76,7 @@ export class Assignment {
   /** Gives the partition up: late acks count for nothing. Returns how many deliveries were out. */
   lose(): number {
     const { unsettled } = this;
+    this.lost = true;
     this.abort.abort();
     this.slots = [];
     return unsettled;
@@ -125,6 +137,9 @@ export class Assignment {
       this.slots = this.slots.slice(this.head);
       this.head = 0;
     }
-    this.owner.commit(this, committed);
+    this.offset.value = committed;
+    if (this.announcing) return;
+    this.announcing = true;
+    this.owner.announce(this);
   }
 }

@@ -1,4 +1,4 @@
-import { Assignment } from "./assignment.ts";
+import { Assignment, type CommittedOffset } from "./assignment.ts";
 import type { PartitionLog } from "./partition-log.ts";
 import type { MemorySession } from "./session.ts";
 
@@ -6,7 +6,7 @@ import type { MemorySession } from "./session.ts";
 export class ConsumerGroup {
   readonly id: string;
   readonly members: MemorySession[] = [];
-  private readonly offsets = new Map<PartitionLog, number>();
+  private readonly offsets = new Map<PartitionLog, CommittedOffset>();
   private readonly held = new Map<PartitionLog, MemorySession>();
   private epoch = 0;
   /** Shifts who gets what, so that a forced rebalance moves partitions. */
@@ -29,13 +29,9 @@ export class ConsumerGroup {
     this.rebalance();
   }
 
-  commit(log: PartitionLog, offset: number): void {
-    this.offsets.set(log, offset);
-  }
-
   /** Undefined when nothing was ever committed. */
   committed(log: PartitionLog): number | undefined {
-    return this.offsets.get(log);
+    return this.offsets.get(log)?.value;
   }
 
   /** Spreads the partitions over the members. One that stays where it is keeps its lane, unless `all` are to be lost. */
@@ -73,10 +69,10 @@ export class ConsumerGroup {
   }
 
   /** The committed offset; the first time the start that was asked for, which is committed at once so that a restart finds it. */
-  private startOf(log: PartitionLog, member: MemorySession): number {
+  private startOf(log: PartitionLog, member: MemorySession): CommittedOffset {
     const known = this.offsets.get(log);
-    if (known !== undefined) return Math.max(known, log.start);
-    const start = member.resetOf(log.topic) === "latest" ? log.end : log.start;
+    if (known !== undefined) return known;
+    const start = { value: member.resetOf(log.topic) === "latest" ? log.end : log.start };
     this.offsets.set(log, start);
     return start;
   }

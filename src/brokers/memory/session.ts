@@ -148,9 +148,9 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
     for (const out of outs) this.topics.check(out, origin);
   }
 
-  commit({ log }: Assignment, offset: number): void {
-    this.group.commit(log, offset);
-    if (this.commits.observed) this.commits.next(`memory:${log.id}@${offset - 1}`);
+  /** One announcement for all that is committed in one go. */
+  announce(assignment: Assignment): void {
+    queueMicrotask(() => this.commits.next(assignment.announced()));
   }
 
   acked(): void {

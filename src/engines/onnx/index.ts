@@ -3,8 +3,6 @@ import { modelPath, positiveInteger, workerBeside } from "../pool/options.ts";
 import { openPool } from "../pool/pool.ts";
 import type { OnnxWorkerOptions } from "./worker-options.ts";
 
-export { enginesAtRest } from "../pool/rest.ts";
-
 /** Options of `onnxEngine`. */
 export interface OnnxEngineOptions {
   /** The `.onnx` file: a path (relative ones start at the working directory) or a `file:` URL. */
@@ -47,8 +45,10 @@ export function onnxEngine(options: OnnxEngineOptions): EngineSource {
 }
 
 function remedy(packageName: string): string {
+  const variable = "ONNXRUNTIME_NODE_INSTALL=skip";
   return (
-    `Install it with ONNXRUNTIME_NODE_INSTALL=skip in the environment: ONNXRUNTIME_NODE_INSTALL=skip npm install ${packageName} ` +
-    "(its post-install script downloads a CUDA build otherwise, and where that download fails npm drops the optional package without a word)"
+    `Install it with ${variable} in the environment: ${variable} npm install ${packageName} ` +
+    "(its post-install script downloads a CUDA build otherwise, and where that fails npm drops the optional package " +
+    "without a word)"
   );
 }

@@ -1,25 +1,20 @@
 import type { Engine, EngineInfo, NamedTensors } from "../../core/engine.ts";
-import { ConfigError, EngineError, InferenceError, StoppedError } from "../../core/errors.ts";
 import { checkFeeds, detach, load } from "./feeds.ts";
 import { PendingRun } from "./pending-run.ts";
+import {
+  aborted,
+  closed,
+  modelChanged,
+  modelFailed,
+  notLoaded,
+  notSendable,
+  noWorkerLeft,
+  workerDied,
+} from "./pool-errors.ts";
+import type { PoolSpec } from "./pool-spec.ts";
 import { PooledWorker, StartError, type Job, type WorkerSpec } from "./pooled-worker.ts";
 import type { WorkerReport, WorkerStats } from "./protocol.ts";
 import { isHeld, watchPool } from "./rest.ts";
-
-/** What a pool is made of. */
-export interface PoolSpec {
-  /** The engine's name, as in `EngineInfo`. */
-  readonly name: string;
-  /** The worker's file and the options that its `serve` gets. */
-  readonly file: URL;
-  readonly options: unknown;
-  /** Threads, each with a copy of the model. Minimum 1. */
-  readonly workers: number;
-  /** The model as error messages name it: its path. */
-  readonly model: string;
-  /** What to do when a package can't be imported: the end of the error's message. */
-  remedy(packageName: string): string;
-}
 
 // A worker that died is replaced after this time, twice that time when the next one dies without having answered a run,
 // and so on.
@@ -64,7 +59,8 @@ export class WorkerPool implements Engine {
   }
 
   get info(): EngineInfo {
-    if (this.#info === undefined) throw new StoppedError(`engine ${this.#spec.name} is not open`);
+    // `openPool` gives no pool away before its first worker has said this.
+    if (this.#info === undefined) throw closed(this.#spec);
     return this.#info;
   }
 
@@ -79,7 +75,7 @@ export class WorkerPool implements Engine {
   }
 
   async run(feeds: NamedTensors, options: { readonly signal?: AbortSignal } = {}): Promise<NamedTensors> {
-    if (this.#closed !== undefined) throw this.#stopped();
+    if (this.#closed !== undefined) throw closed(this.#spec);
     if (options.signal?.aborted === true) throw aborted(options.signal);
     checkFeeds(feeds, this.info.inputs);
     // Nothing is awaited before this point and the buffers leave here: the caller can't change them any more.
@@ -90,7 +86,7 @@ export class WorkerPool implements Engine {
 
   /** Counts that each live worker keeps, such as `numTensors`. */
   async stats(): Promise<readonly WorkerStats[]> {
-    if (this.#closed !== undefined) throw this.#stopped();
+    if (this.#closed !== undefined) throw closed(this.#spec);
     this.#count(1);
     try {
       const stats = await Promise.all([...this.#ready].map((worker) => worker.stats()));
@@ -106,7 +102,7 @@ export class WorkerPool implements Engine {
   }
 
   async #shutDown(): Promise<void> {
-    for (const run of this.#queue.splice(0)) this.#finish(run, () => run.reject(this.#stopped()));
+    for (const run of this.#queue.splice(0)) this.#finish(run, () => run.reject(closed(this.#spec)));
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
     await Promise.allSettled(this.#loading);
@@ -160,7 +156,6 @@ export class WorkerPool implements Engine {
   }
 
   #jobOf(run: PendingRun): Job {
-    const { name, model } = this.#spec;
     return {
       cargo: run.cargo,
       done: (outputs) => {
@@ -168,14 +163,10 @@ export class WorkerPool implements Engine {
         this.#finish(run, () => run.resolve(outputs));
       },
       failed: (cause) => {
-        this.#finish(run, () =>
-          run.reject(new InferenceError(`${name}: the model failed: ${cause.message} (${model})`, { cause })),
-        );
+        this.#finish(run, () => run.reject(modelFailed(this.#spec, cause)));
       },
       lost: (cause) => {
-        this.#finish(run, () =>
-          run.reject(new EngineError(`${name}: the worker died under the run: ${cause.message}`, { cause })),
-        );
+        this.#finish(run, () => run.reject(workerDied(this.#spec, cause)));
       },
     };
   }
@@ -216,7 +207,7 @@ export class WorkerPool implements Engine {
     const spec: WorkerSpec = { file, name: `millrace-${name}`, options };
     const worker = new PooledWorker(spec, {
       idle: () => this.#afterRun(),
-      died: (dead, cause) => this.#afterDeath(dead, cause),
+      died: (dead) => this.#afterDeath(dead),
     });
     try {
       await worker.loaded;
@@ -234,7 +225,7 @@ export class WorkerPool implements Engine {
     const { isMainThread, version, modelSha256, inputs, outputs } = report;
     if (this.#info !== undefined && this.#info.modelSha256 !== modelSha256) {
       // Results are stamped with the hash: two models in one engine would make it a lie.
-      throw new ConfigError(`${this.#spec.name}: the model changed while it was in use: ${this.#spec.model}`);
+      throw modelChanged(this.#spec);
     }
     const { name, workers: concurrency } = this.#spec;
     this.#info ??= Object.freeze({ name, version, modelSha256, inputs, outputs, concurrency, isMainThread });
@@ -245,13 +236,13 @@ export class WorkerPool implements Engine {
     this.#dispatch();
   }
 
-  #afterDeath(worker: PooledWorker, cause: Error): void {
+  #afterDeath(worker: PooledWorker): void {
     this.#ready.delete(worker);
     this.#wakeRest();
-    this.#replace(cause);
+    this.#replace();
   }
 
-  #replace(cause: unknown): void {
+  #replace(): void {
     if (this.#closed !== undefined) return;
     const delayMs = Math.min(firstDelayMs * 2 ** this.#crashesInARow, longestDelayMs);
     this.#crashesInARow += 1;
@@ -259,7 +250,7 @@ export class WorkerPool implements Engine {
       this.#timers.delete(timer);
       this.#start().catch((failure: unknown) => {
         if (this.#ready.size === 0) this.#failQueue(failure);
-        this.#replace(cause);
+        this.#replace();
       });
     }, delayMs);
     this.#timers.add(timer);
@@ -267,7 +258,7 @@ export class WorkerPool implements Engine {
   }
 
   #failQueue(cause: unknown): void {
-    const error = new EngineError(`${this.#spec.name}: no worker is left and none can be started`, { cause });
+    const error = noWorkerLeft(this.#spec, cause);
     for (const run of this.#queue.splice(0)) this.#finish(run, () => run.reject(error));
   }
 
@@ -280,28 +271,4 @@ export class WorkerPool implements Engine {
   #wakeRest(): void {
     for (const wake of this.#restWaiters.splice(0)) wake();
   }
-
-  #stopped(): StoppedError {
-    return new StoppedError(`engine ${this.#spec.name} is closed`);
-  }
-}
-
-function aborted(signal: AbortSignal): StoppedError {
-  return new StoppedError("the run was aborted before it began", { cause: signal.reason });
-}
-
-function notSendable(cause: unknown): InferenceError {
-  return new InferenceError(
-    "the input can't be moved to the worker: is one of its buffers detached or untransferable?",
-    { cause },
-  );
-}
-
-function notLoaded(spec: PoolSpec, error: StartError): ConfigError {
-  const { refusal, message } = error;
-  const options = { cause: error.cause };
-  if (refusal?.reason !== "package")
-    return new ConfigError(`${spec.name} can't load the model ${spec.model}: ${message}`, options);
-  const what = refusal.missing ? "is not installed" : `can't be loaded: ${message}`;
-  return new ConfigError(`${refusal.packageName} ${what}. ${spec.remedy(refusal.packageName)}`, options);
 }

@@ -18,9 +18,9 @@ export interface Job {
 /** What a worker tells its pool, each at most once per event. */
 export interface WorkerOwner {
   /** The worker has answered its run and can take another one. */
-  idle(worker: PooledWorker): void;
+  idle(): void;
   /** The thread ended without being asked to. Its job has been told already. */
-  died(worker: PooledWorker, cause: Error): void;
+  died(worker: PooledWorker): void;
 }
 
 /** The thread ended, or said no, before it was ready. `refusal` is undefined when it crashed. */
@@ -142,7 +142,7 @@ export class PooledWorker {
     const job = this.#job;
     this.#job = undefined;
     if (job !== undefined) tell(job);
-    if (!this.#leaving) this.#owner.idle(this);
+    if (!this.#leaving) this.#owner.idle();
   }
 
   #end(notLoaded: (error: StartError) => void): void {
@@ -153,7 +153,7 @@ export class PooledWorker {
     const job = this.#job;
     this.#job = undefined;
     job?.lost(this.#fault);
-    if (!this.#leaving) this.#owner.died(this, this.#fault);
+    if (!this.#leaving) this.#owner.died(this);
   }
 
   #post(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {

@@ -4,8 +4,6 @@ import { modelPath, positiveInteger, workerBeside } from "../pool/options.ts";
 import { openPool } from "../pool/pool.ts";
 import type { TfjsBackend, TfjsWorkerOptions } from "./worker-options.ts";
 
-export { enginesAtRest } from "../pool/rest.ts";
-
 /** Options of `tfjsNodeEngine` and `tfjsWasmEngine`. */
 export interface TfjsEngineOptions {
   /**
@@ -108,7 +106,7 @@ function scaleOf(inputScale: number | undefined): number | undefined {
 function remedy(packageName: string): string {
   if (packageName !== "@tensorflow/tfjs-node") return `Install it: npm install ${packageName}`;
   return (
-    `Install it: npm install ${packageName} (its installer downloads TensorFlow's library; where that host can't be reached npm drops the ` +
-    "optional package without a word, and the package has to be built by hand)"
+    `Install it: npm install ${packageName} (its installer downloads TensorFlow's library; where that fails npm drops ` +
+    "the optional package without a word, and scripts/build-tfjs-node.sh of the millrace repository builds it)"
   );
 }

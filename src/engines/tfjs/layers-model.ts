@@ -22,9 +22,10 @@ interface ManifestGroup {
  * `fetch`, which has no `file:`.
  */
 export async function readLayersModel(path: string): Promise<LayersModelFiles> {
-  const model: unknown = JSON.parse(await readFile(path, "utf8"));
-  if (!isLayersModel(model))
+  const model = parse(await readFile(path, "utf8"));
+  if (!isLayersModel(model)) {
     throw new Error("expected the model.json of a LayersModel, with modelTopology and weightsManifest");
+  }
   const files = model.weightsManifest.flatMap((group) => group.paths);
   const weights = Buffer.concat(await Promise.all(files.map((file) => readFile(join(dirname(path), file)))));
   return {
@@ -34,6 +35,15 @@ export async function readLayersModel(path: string): Promise<LayersModelFiles> {
     weightData: new Uint8Array(weights).buffer,
     sha256: createHash("sha256").update(weights).digest("hex"),
   };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    // The parser's own message quotes the file, which may be binary.
+    throw new Error("expected the model.json of a LayersModel, got a file that is not JSON", { cause });
+  }
 }
 
 function isLayersModel(model: unknown): model is { modelTopology: object; weightsManifest: readonly ManifestGroup[] } {

@@ -118,7 +118,7 @@ describe("engineModel", () => {
     const { model } = await open({ decode: () => [[1]] });
     await expect(model.predict([[1], [2]])).rejects.toMatchObject({
       code: "ERR_INFERENCE",
-      message: "model double: the codec decoded 1 outputs, expected one for each of 2 inputs",
+      message: "model double: the codec decoded 1 outputs for 2 inputs, expected one each",
     });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Canvas, curve, ellipse, type Point, symmetric } from "../../../model/canvas.ts";
+import { Canvas, curve, ellipse, type Point, symmetric } from "../../../model/drawing/canvas.ts";
 
 const white = (): number => 1;
 
@@ -46,7 +46,7 @@ describe("Canvas", () => {
 
   test("follows the even-odd rule where an outline crosses itself", () => {
     const image = draw((canvas) => canvas.fill([...box(0, 0, 12, 12), [0, 0], ...box(4, 4, 8, 8), [4, 4]], white));
-    expect([image.at(2, 2), image.at(6, 6)]).toEqual([255, 0]);
+    expect([image.at(2, 2), image.at(2, 6), image.at(6, 6), image.at(10, 6)]).toEqual([255, 255, 0, 255]);
   });
 
   test("draws lines of the width asked for", () => {

@@ -78,6 +78,7 @@ describe("downloadFile", () => {
     await writeFile(join(directory, "file.gz.part"), content.subarray(0, 40_000));
     await using host = await fileHost(withoutRanges(content));
     await expectWholeFile(await download(host));
+    expect(host.ranges).toEqual(["bytes=40000-"]);
   });
 
   test("asks for nothing when an interrupted download left all bytes", async () => {
@@ -132,6 +133,7 @@ describe("downloadFile", () => {
       response.write(content.subarray(0, 10));
     });
     await expect(download(host)).rejects.toThrow("the connection went silent within 150 ms");
+    expect(host.ranges).toHaveLength(1);
   });
 
   test("says that a host can't be reached", async () => {

@@ -11,6 +11,7 @@ export interface FileHost extends AsyncDisposable {
   readonly ranges: readonly string[];
 }
 
+/** Answers one request. */
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Starts a server; disposing it closes its connections too. */

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { NamedTensors } from "../../../../src/core/engine.ts";
-import { openPool, type PoolSpec, type WorkerPool } from "../../../../src/engines/pool/pool.ts";
+import type { PoolSpec } from "../../../../src/engines/pool/pool-spec.ts";
+import { openPool, type WorkerPool } from "../../../../src/engines/pool/pool.ts";
 import { enginesAtRest } from "../../../../src/engines/pool/rest.ts";
 
 const answer = 0;

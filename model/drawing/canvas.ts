@@ -1,4 +1,4 @@
-import { imagePixels, imageSide } from "./architecture.ts";
+import { imagePixels, imageSide } from "../architecture.ts";
 
 /** A place on the canvas: x to the right, y down, pixels; (0, 0) is the top left corner, (28, 28) the bottom right one. */
 export type Point = readonly [x: number, y: number];
@@ -30,7 +30,7 @@ export class Canvas {
     for (let end = 1; end < points.length; end += 1) {
       const [x0, y0] = points[end - 1]!;
       const [x1, y1] = points[end]!;
-      const scale = width / 2 / (Math.hypot(x1 - x0, y1 - y0) || 1);
+      const scale = width / 2 / Math.hypot(x1 - x0, y1 - y0);
       const [across, along] = [(y0 - y1) * scale, (x1 - x0) * scale];
       this.fill(
         [

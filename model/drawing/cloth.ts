@@ -1,5 +1,5 @@
 import type { Shade } from "./canvas.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../random.ts";
 
 /** What a garment is made of. */
 export interface ClothOptions {

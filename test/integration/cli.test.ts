@@ -1,0 +1,129 @@
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { describe, expect, test } from "vitest";
+import { Command } from "./command.ts";
+
+const heading = /^\[\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\] Model Inference \[(\d+) - (\d+)\]$/gm;
+
+function ranges(stdout: string): string[] {
+  return [...stdout.matchAll(heading)].map(([, start, end]) => `${start}-${end}`);
+}
+
+describe("millrace start", () => {
+  test("runs [0, 10) at once, then what standard input asks for, in order, and exits 0 at its end", async () => {
+    const command = new Command(["start"]);
+    await command.prints(/\[0 - 10\]\n.+\n/);
+    command.child.stdin.end("10 12\n\n2000 3500\n");
+    expect(await command.end()).toBe(0);
+    expect(ranges(command.stdout)).toEqual(["0-10", "10-12", "2000-3000", "3000-3500"]);
+    const [, labels] = command.stdout.split("\n");
+    expect(labels?.split(", ")).toHaveLength(10);
+  });
+
+  test("names what is wrong with a line and goes on", async () => {
+    const command = new Command(["start"]);
+    command.child.stdin.end("five six\n7 3\n0 10001\n4 5\n");
+    expect(await command.end()).toBe(0);
+    expect(command.stderr).toContain('expected a line of two numbers: start end; got "five six"');
+    expect(command.stderr).toMatch(/dead-lettered: source: end_idx: must be above start_idx \(at memory:INFERENCE\/0@1\)/);
+    expect(command.stderr).toMatch(/dead-lettered: source: end_idx: .*10000/);
+    expect(ranges(command.stdout)).toEqual(["0-10", "4-5"]);
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)("%s drains and exits 0", async (signal) => {
+    const command = new Command(["start"]);
+    await command.prints(/\[0 - 10\]\n.+\n/);
+    command.child.kill(signal);
+    expect(await command.end()).toBe(0);
+  });
+
+  test("a signal in the middle of a long range ends the process in order, never by an abort", async () => {
+    const command = new Command(["start", "0", "10000"]);
+    await command.prints(/Model Inference \[0 - 1000\]/);
+    command.child.kill("SIGTERM");
+    expect(await command.end()).toBe(0);
+  });
+
+  test("with a range runs it alone and exits, without reading standard input", async () => {
+    const command = new Command(["start", "0", "3"]);
+    expect(await command.end()).toBe(0);
+    expect(ranges(command.stdout)).toEqual(["0-3"]);
+  });
+
+  test("refuses half a range with the usage", async () => {
+    const command = new Command(["start", "7"]);
+    expect(await command.end()).toBe(1);
+    expect(command.stderr).toContain("give both ends of the range");
+  });
+
+  test("without the data set draws garments and says so in one line", async () => {
+    const empty = await mkdtemp(join(tmpdir(), "millrace-"));
+    const command = new Command(["start", "0", "3"], { FASHION_MNIST_DIR: "", XDG_CACHE_HOME: empty });
+    expect(await command.end()).toBe(0);
+    expect(ranges(command.stdout)).toEqual(["0-3"]);
+    expect(command.stderr.trim().split("\n")).toEqual([expect.stringMatching(/^warn: SYNTHETIC IMAGES/)]);
+  });
+});
+
+describe("millrace run and describe", () => {
+  test("run any module's topology: each line of standard input is a record", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "millrace-"));
+    const entry = pathToFileURL("dist/src/index.js").href;
+    await writeFile(
+      join(folder, "shout.mjs"),
+      `import { StreamsBuilder, stringSerde } from ${JSON.stringify(entry)};
+       const builder = new StreamsBuilder();
+       builder.stream("words", { value: stringSerde }).mapValues((word) => word.toUpperCase()).print({ label: "shout" });
+       export default builder.build();`,
+    );
+    const command = new Command(["run", join(folder, "shout.mjs")]);
+    command.child.stdin.end("one\ntwo\n");
+    expect(await command.end()).toBe(0);
+    expect(command.stdout).toBe("[shout]: null, ONE\n[shout]: null, TWO\n");
+  });
+
+  test("run the reference topology from its TypeScript source", async () => {
+    const command = new Command(["run", "topologies/embedded-inference"]);
+    command.child.stdin.end('{"start_idx":0,"end_idx":3}\n');
+    expect(await command.end()).toBe(0);
+    expect(ranges(command.stdout)).toEqual(["0-3"]);
+  });
+
+  test("a failing topology ends with its error and exit code 1", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "millrace-"));
+    const entry = pathToFileURL("dist/src/index.js").href;
+    await writeFile(
+      join(folder, "broken.mjs"),
+      `import { StreamsBuilder, stringSerde } from ${JSON.stringify(entry)};
+       const builder = new StreamsBuilder();
+       builder.stream("words", { value: stringSerde }).foreach(() => { throw new Error("no such word"); });
+       export default () => builder.build();`,
+    );
+    const command = new Command(["run", join(folder, "broken.mjs")]);
+    command.child.stdin.write("one\n");
+    expect(await command.end()).toBe(1);
+    expect(command.stderr).toContain("no such word (at memory:words/0@0)");
+  });
+
+  test.each([
+    ["nowhere.mjs", /nowhere.mjs can't be loaded/],
+    ["package.json", /can't be loaded/],
+    ["dist/src/core/errors.js", /expected a default export that is a Topology or \(options\) => Topology, got no default export/],
+  ])("a module that is none: %s", async (module, reason) => {
+    const command = new Command(["describe", module]);
+    expect(await command.end()).toBe(1);
+    expect(command.stderr).toMatch(reason);
+  });
+
+  test.each([
+    ["text", /^Topologies:\n {3}Sub-topology: 0\n {4}Source: source \(topics: \[INFERENCE\]\)/],
+    ["mermaid", /^flowchart TD/],
+    ["dot", /^digraph/],
+  ])("describe --format %s", async (format, start) => {
+    const command = new Command(["describe", "topologies/embedded-inference", "--format", format]);
+    expect(await command.end()).toBe(0);
+    expect(command.stdout).toMatch(start);
+  });
+});
