@@ -33,7 +33,7 @@ export async function topologyRate(count: number): Promise<number> {
   const began = performance.now();
   for (let done = 0; done < count; done += 20_000) {
     fill(broker, 20_000);
-    while (app.metrics.settled < done + 20_000) await new Promise((resolve) => setImmediate(resolve));
+    await app.whenSettled(done + 20_000);
   }
   const seconds = (performance.now() - began) / 1000;
   await app.close();

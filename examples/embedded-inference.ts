@@ -1,5 +1,4 @@
 // Publishes three ranges to the embedded broker, prints the labels that come back, and how many of them are right.
-import { filter, firstValueFrom } from "rxjs";
 import { jsonSerde, StreamsApp } from "millrace";
 import { memoryBroker } from "millrace/memory";
 import { imageClassifier, labelOf, loadTestSet } from "millrace/model";
@@ -17,13 +16,12 @@ const broker = memoryBroker();
 const app = new StreamsApp(topology, { applicationId: "example", broker });
 await app.start();
 
-const settled = firstValueFrom(app.committed.pipe(filter(() => app.metrics.settled === ranges.length)));
 const json = jsonSerde();
 for (const range of ranges) {
   const value = await json.serialize(range, [], "INFERENCE");
   broker.publish([{ topic: "INFERENCE", key: null, value, headers: [], timestamp: Date.now() }]);
 }
-await settled;
+await app.whenSettled(ranges.length);
 await app.close();
 
 let right = 0;

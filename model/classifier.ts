@@ -56,7 +56,7 @@ export function imageClassifier(options: ImageClassifierOptions): ModelSource<Im
  * Errors: `ERR_CONFIG` when `images` is not a whole number of images; `encode` throws `ERR_INFERENCE` for a range that is empty, reversed,
  * not of integers, or beyond the images.
  */
-export function imageCodec(images: Uint8Array): TensorCodec<ImageRange, Classification> {
+export function imageCodec(images: Uint8Array): Required<TensorCodec<ImageRange, Classification>> {
   if (images.length % imagePixels !== 0) {
     throw new ConfigError(`images: expected a multiple of ${imagePixels} bytes, got ${images.length}`);
   }

@@ -101,7 +101,7 @@ function weakness(test: Evaluation): string {
   const weakest = recalls.indexOf(Math.min(...recalls));
   const mistakes = test.confusion[weakest]!.map((images, answer) => ({ images, answer }))
     .filter(({ answer }) => answer !== weakest)
-    .sort((a, b) => b.images - a.images)
+    .toSorted((a, b) => b.images - a.images)
     .slice(0, 3)
     .map(({ images, answer }) => `${labels[answer]} (${images})`);
   return `${labels[weakest]}, named right in ${percent(recalls[weakest]!)} of its images; mostly taken for ${mistakes.join(", ")}`;

@@ -76,7 +76,7 @@ export class Canvas {
       }
       before = point;
     }
-    return crossings.length > 2 ? crossings.sort((a, b) => a - b) : inOrder(crossings);
+    return crossings.length > 2 ? crossings.toSorted((a, b) => a - b) : inOrder(crossings);
   }
 
   #blend(row: number, shade: Shade): void {
@@ -111,7 +111,7 @@ export function curve(start: Point, control: Point, end: Point): readonly Point[
 /** The right half of an outline, from top to bottom, completed by its mirror image at the line `x = axis`. */
 export function symmetric(right: readonly Point[], axis: number): readonly Point[] {
   const left = right.map(([x, y]): Point => [2 * axis - x, y]);
-  return [...right, ...left.reverse()];
+  return [...right, ...left.toReversed()];
 }
 
 function rowsOf(outline: readonly Point[]): { readonly top: number; readonly bottom: number } {
@@ -123,7 +123,7 @@ function rowsOf(outline: readonly Point[]): { readonly top: number; readonly bot
   return { top: Math.max(0, Math.floor(top)), bottom: Math.min(imageSide, Math.ceil(bottom)) };
 }
 
-/** Most lines cross an outline twice or not at all: these need no call of `sort`. */
+/** Most lines cross an outline twice or not at all: these need no call of `toSorted`. */
 function inOrder(crossings: number[]): readonly number[] {
   const [first, second] = [crossings[0], crossings[1]];
   if (first !== undefined && second !== undefined && first > second) {

@@ -1,4 +1,4 @@
-import { firstValueFrom, filter as where, lastValueFrom } from "rxjs";
+import { lastValueFrom } from "rxjs";
 import type { StreamsApp } from "../runtime/streams-app.ts";
 
 /** How long after the drain's time the process may take to end by itself, milliseconds. */
@@ -17,7 +17,7 @@ export async function serve(app: StreamsApp, drainMs: number, input: (stopped: A
   process.once("SIGTERM", onSignal);
   const ended = lastValueFrom(app.states).then(onSignal);
   const published = await input(stop.signal);
-  if (!stop.signal.aborted) await Promise.race([settled(app, published), aborted(stop.signal)]);
+  if (!stop.signal.aborted) await Promise.race([app.whenSettled(published).catch(() => {}), aborted(stop.signal)]);
   process.off("SIGINT", onSignal);
   process.off("SIGTERM", onSignal);
   setTimeout(() => process.kill(process.pid, "SIGKILL"), drainMs + graceMs).unref();
@@ -26,11 +26,6 @@ export async function serve(app: StreamsApp, drainMs: number, input: (stopped: A
   if (app.error === undefined) return;
   process.stderr.write(`error: ${app.error.message}\n`);
   process.exitCode = 1;
-}
-
-async function settled(app: StreamsApp, count: number): Promise<void> {
-  const done = (): boolean => app.metrics.settled >= count;
-  if (!done()) await firstValueFrom(app.committed.pipe(where(done)), { defaultValue: undefined });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -27,6 +27,8 @@ export interface LineageEnd {
   settled(lineage: DeliveryLineage): void;
   /** Like `settled`, but some of it was given back undone: it must be nacked. */
   released(lineage: DeliveryLineage, cause: unknown): void;
+  /** Its lane was lost meanwhile: it is another's now, neither acked nor nacked. */
+  lost(lineage: DeliveryLineage): void;
 }
 
 /**
@@ -186,8 +188,9 @@ export class DeliveryLineage extends Lineage {
 
   endShare(): void {
     this.live -= 1;
-    if (this.live > 0 || this.end.halted || this.owner?.lost === true) return;
-    if (this.returned) this.end.released(this, this.cause);
+    if (this.live > 0 || this.end.halted) return;
+    if (this.owner?.lost === true) this.end.lost(this);
+    else if (this.returned) this.end.released(this, this.cause);
     else this.end.settled(this);
   }
 

@@ -1,5 +1,5 @@
 import type { Engine, EngineSource, NamedTensors } from "../core/engine.ts";
-import { InferenceError, StreamsError, messageOf } from "../core/errors.ts";
+import { ConfigError, InferenceError, StreamsError, messageOf } from "../core/errors.ts";
 import type { Model, ModelInfo, ModelSource } from "../core/model.ts";
 
 /**
@@ -8,12 +8,12 @@ import type { Model, ModelInfo, ModelSource } from "../core/model.ts";
  * What `encode` or `decode` throws becomes `ERR_INFERENCE`, with it as cause.
  */
 export interface TensorCodec<I, O> {
-  /** How many rows (images) the input has: at least 1. */
-  rows(input: I): number;
+  /** How many rows (images) the input has: at least 1. Needs `slice` and `join`. @default 1 row for each input */
+  rows?(input: I): number;
   /** The rows `from` (inclusive) to `to` (exclusive) of the input. */
-  slice(input: I, from: number, to: number): I;
+  slice?(input: I, from: number, to: number): I;
   /** Puts the outputs of consecutive slices of one input together, in row order. */
-  join(outputs: readonly O[]): O;
+  join?(outputs: readonly O[]): O;
   /**
    * One batch of all inputs, in order; `rows` is the sum of their rows. Allocate its buffers anew: they move to the
    * engine.
@@ -40,6 +40,9 @@ export function engineModel<I, O>(
   codec: TensorCodec<I, O>,
   options: EngineModelOptions,
 ): ModelSource<I, O> {
+  if (codec.rows !== undefined && (codec.slice === undefined || codec.join === undefined)) {
+    throw new ConfigError(`model ${options.name}: a codec with rows needs slice and join`);
+  }
   return async () => new EngineModel(await source(), codec, options.name);
 }
 
@@ -61,21 +64,23 @@ class EngineModel<I, O> implements Model<I, O> {
   }
 
   rows(input: I): number {
-    return this.#codec.rows(input);
+    return this.#codec.rows?.(input) ?? 1;
   }
 
   slice(input: I, from: number, to: number): I {
-    return this.#codec.slice(input, from, to);
+    if (this.#codec.slice !== undefined) return this.#codec.slice(input, from, to);
+    throw new InferenceError(`model ${this.#name}: an input of one row can't be cut at ${from} to ${to}`);
   }
 
   join(outputs: readonly O[]): O {
-    return this.#codec.join(outputs);
+    if (this.#codec.join !== undefined) return this.#codec.join(outputs);
+    throw new InferenceError(`model ${this.#name}: ${outputs.length} outputs of an input of one row`);
   }
 
   async predict(inputs: readonly I[]): Promise<readonly O[]> {
     if (inputs.length === 0) return [];
     const feeds = this.#guard("encode the inputs", () => {
-      const rows = inputs.reduce((sum, input) => sum + this.#codec.rows(input), 0);
+      const rows = inputs.reduce((sum, input) => sum + this.rows(input), 0);
       return this.#codec.encode(inputs, rows);
     });
     const results = await this.#engine.run(feeds);

@@ -57,7 +57,7 @@ export class Intake {
   private admit(delivery: Delivery, { inlet, ordered }: Route): void {
     const lines = delivery.lane === undefined ? undefined : this.lanes.linesOf(delivery.lane);
     const lineage = new DeliveryLineage(delivery, lines, this.end);
-    if (lineage.over) return; // its lane was lost while it waited
+    if (lineage.over) return lineage.done(); // its lane was lost while it waited
     const line = lines?.lineOf(delivery, ordered);
     if (line !== undefined) lineage.enter(line);
     inlet.next(lineage);

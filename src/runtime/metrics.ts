@@ -9,11 +9,13 @@ export interface AppMetrics {
   settled: number;
   /** Deliveries given back undone. */
   released: number;
+  /** Deliveries whose lane was lost before they were done: another session gets them. */
+  lost: number;
   /** Dead letters written. */
   deadLetters: number;
   /** Times that session and pipeline were replaced. */
   restarts: number;
-  /** Deliveries that are neither settled nor given back. */
+  /** Deliveries that are neither settled, given back nor lost. */
   inFlight: number;
   /** By node name, in the order of the topology. */
   readonly nodes: ReadonlyMap<string, NodeMetrics>;
@@ -24,6 +26,7 @@ export function appMetrics(topology: Topology): AppMetrics {
     delivered: 0,
     settled: 0,
     released: 0,
+    lost: 0,
     deadLetters: 0,
     restarts: 0,
     inFlight: 0,

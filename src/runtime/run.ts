@@ -24,6 +24,8 @@ export interface RunParts {
   /** Opened models, by node. */
   readonly models: ReadonlyMap<string, Model<unknown, unknown>>;
   readonly committed: Subject<Position>;
+  /** Called after each delivery that was settled. */
+  readonly settled: () => void;
   /** Something broke that the run can't mend. Called at most once. */
   readonly failed: (error: unknown) => void;
 }
@@ -111,19 +113,27 @@ export class Run implements LineageEnd {
   }
 
   released(lineage: DeliveryLineage, cause: unknown): void {
-    if (!lineage.joint) {
-      this.parts.metrics.released += 1;
-      this.parts.metrics.inFlight -= 1;
-    }
+    this.ended(lineage, "released");
     lineage.delivery.nack(cause);
   }
 
+  /** The driver ignores both answers for a lane that is lost; they end the shares that a joint record stands for. */
+  lost(lineage: DeliveryLineage): void {
+    this.ended(lineage, "lost");
+    lineage.delivery.nack(undefined);
+  }
+
   private ack(lineage: DeliveryLineage): void {
-    if (!lineage.joint) {
-      this.parts.metrics.settled += 1;
-      this.parts.metrics.inFlight -= 1;
-    }
+    this.ended(lineage, "settled");
     lineage.delivery.ack();
+    this.parts.settled();
+  }
+
+  /** A joint record is no delivery of its own: the ones that it stands for are counted. */
+  private ended({ joint }: DeliveryLineage, how: "settled" | "released" | "lost"): void {
+    if (joint) return;
+    this.parts.metrics[how] += 1;
+    this.parts.metrics.inFlight -= 1;
   }
 
   private fail(error: unknown): void {

@@ -25,6 +25,7 @@ export class StreamsApp {
   private readonly outputs: ReadonlyMap<string, Subject<StreamRecord<unknown, unknown>>>;
   private readonly models = new Map<string, Model<unknown, unknown>>();
   private readonly commits = new Subject<Position>();
+  private readonly waiters = new Set<Waiter>();
   private run: Run | undefined = undefined;
   private failure: StreamsError | undefined = undefined;
   private closing: Promise<DrainReport> | undefined = undefined;
@@ -98,6 +99,18 @@ export class StreamsApp {
   }
 
   /**
+   * Resolves when so many deliveries have been settled since the start, dead-lettered ones included.
+   *
+   * Errors: `app.error` when the app fails before; `ERR_STOPPED` when it is closed before.
+   */
+  whenSettled(count: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.waiters.add({ count, resolve, reject });
+      this.tellWaiters();
+    });
+  }
+
+  /**
    * Stops intake, gives back what has not begun, waits up to `drainMs` milliseconds for the rest, and frees everything.
    *
    * The report counts the deliveries that were unsettled when it began. May be called more than once; the answer is the same.
@@ -142,6 +155,9 @@ export class StreamsApp {
       results: this.outputs,
       models: this.models,
       committed: this.commits,
+      settled: () => {
+        if (this.waiters.size > 0) this.tellWaiters();
+      },
       failed: (error) => void this.broken(run, error),
     });
     this.run = run;
@@ -212,10 +228,29 @@ export class StreamsApp {
     this.models.clear();
   }
 
+  private tellWaiters(): void {
+    const over = this.state === "NOT_RUNNING" || this.state === "ERROR";
+    for (const waiter of this.waiters) {
+      const done = this.metrics.settled >= waiter.count;
+      if (!done && !over) continue;
+      this.waiters.delete(waiter);
+      if (done) waiter.resolve();
+      else waiter.reject(this.failure ?? new StoppedError(`closed when ${this.metrics.settled} deliveries were settled`));
+    }
+  }
+
   private completeResults(): void {
     for (const output of this.outputs.values()) output.complete();
     this.commits.complete();
+    this.tellWaiters();
   }
+}
+
+/** Someone who waits for a number of settled deliveries. */
+interface Waiter {
+  readonly count: number;
+  readonly resolve: () => void;
+  readonly reject: (error: StreamsError) => void;
 }
 
 function asStreamsError(cause: unknown): StreamsError {

@@ -15,7 +15,7 @@ import type { AsyncOptions, BatchOptions, InferOptions } from "./options.ts";
 export class BatchedKStream<K, V> {
   private readonly graph: Graph;
   private readonly parents: readonly string[];
-  private readonly options: BatchOptions<V>;
+  private readonly options: BatchOptions<unknown>;
 
   constructor(graph: Graph, parents: readonly string[], options: BatchOptions<V>) {
     const where = `batch() after ${parents.join(", ")}`;
@@ -23,7 +23,8 @@ export class BatchedKStream<K, V> {
     checkCount(where, "maxWaitMs", options.maxWaitMs ?? 0, 0);
     this.graph = graph;
     this.parents = parents;
-    this.options = options;
+    // The constructor has checked the type; without it here a stream of circles is a stream of shapes.
+    this.options = options as BatchOptions<unknown>;
   }
 
   /**

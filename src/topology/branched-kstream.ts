@@ -3,8 +3,9 @@ import type { StreamRecord } from "../core/record.ts";
 import { branch } from "../operators/branch.ts";
 import { checkName, type Graph } from "./graph.ts";
 import { KStream } from "./kstream.ts";
-import type { OperatorNode } from "./nodes.ts";
 import type { ErrorHandling, Named } from "./options.ts";
+
+type Predicate<K, V> = (value: V, record: StreamRecord<K, V>) => boolean;
 
 /** The streams that a split has made, by name: the split's name followed by the branch's. */
 export class Branches<K, V> {
@@ -34,7 +35,7 @@ export class Branches<K, V> {
 export class BranchedKStream<K, V> {
   private readonly graph: Graph;
   private readonly name: string;
-  private readonly predicates: ((value: V, record: StreamRecord<K, V>) => boolean)[] = [];
+  private readonly predicates: Predicate<unknown, unknown>[] = [];
   private readonly streams = new Map<string, KStream<K, V>>();
   private defaultIndex: number | undefined = undefined;
   private ended = false;
@@ -51,15 +52,15 @@ export class BranchedKStream<K, V> {
       name,
       parents,
       onError,
-      // The node forgets the types that the predicates were checked with.
-      operator: ((context) => branch(this.predicates, this.defaultIndex, context)) as OperatorNode["operator"],
+      operator: (context) => branch(this.predicates, this.defaultIndex, context),
     });
   }
 
   /** A way out for the records for which `predicate` is true, and no earlier one was. Its name is the split's followed by `name`, or by its number. */
-  branch(predicate: (value: V, record: StreamRecord<K, V>) => boolean, options?: Named): this {
+  branch(predicate: Predicate<K, V>, options?: Named): this {
     this.checkOpen("branch");
-    this.predicates.push(predicate);
+    // The node forgets the types that the signature has checked; so a stream of circles is a stream of shapes.
+    this.predicates.push(predicate as Predicate<unknown, unknown>);
     this.addBranch(this.predicates.length - 1, options?.name ?? String(this.predicates.length));
     return this;
   }

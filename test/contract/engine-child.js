@@ -38,6 +38,11 @@ const scenarios = {
     say((await Promise.all(outcomes)).join(" "));
   },
 
+  async openAndClose() {
+    await engine.close();
+    say("end");
+  },
+
   async leaveOpen() {
     await run();
     say("end");

@@ -246,6 +246,7 @@ function describeProcess(harness: EngineHarness): void {
 
   test.concurrent.each([
     ["close", "closed in the middle of a run", { code: 0, stdout: drained }],
+    ["openAndClose", "closed without a run", { code: 0, stdout: "end\n" }],
     ["leaveOpen", "never closed", { code: 0, stdout: "end\n" }],
     ["sigterm", "SIGTERM in the middle of a run", { signal: "SIGTERM" }],
     ["sigtermThenClose", "SIGTERM that closes, in the middle of a run", { code: 0, stdout: drained }],

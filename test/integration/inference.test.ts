@@ -20,10 +20,6 @@ function request(broker: MemoryBroker, start: number, end: number): void {
   broker.publish([{ topic: "INFERENCE", key: null, value, headers: [], timestamp: 0 }]);
 }
 
-function settled(running: StreamsApp, count: number): Promise<unknown> {
-  return firstValueFrom(running.committed.pipe(filter(() => running.metrics.settled === count)));
-}
-
 async function start(broker: MemoryBroker, options: { readonly maxSize: number; readonly sliceSize: number }): Promise<StreamsApp> {
   const classifier = imageClassifier({ images, engine: "onnx" });
   app = new StreamsApp(embeddedInference({ classifier, ...options }), { applicationId: "test", broker, maxQueuedWeight: 100_000 });
@@ -36,7 +32,7 @@ test("what queues while the engine is busy is the next batch, and the event loop
   const running = await start(broker, { maxSize: 5_000, sliceSize: 5_000 });
   const node = running.metrics.nodes.get("infer");
   request(broker, 0, 1);
-  await settled(running, 1);
+  await running.whenSettled(1);
 
   const began = performance.now();
   request(broker, 0, 5_000);
@@ -47,7 +43,7 @@ test("what queues while the engine is busy is the next batch, and the event loop
   for (let index = 0; index < 300; index += 1) request(broker, index, index + 1);
   while (node?.queued !== 300) await new Promise((resolve) => setImmediate(resolve));
   expect(node).toMatchObject({ batches: 2, running: 1 }); // still the same run
-  await settled(running, 302);
+  await running.whenSettled(302);
   delay.disable();
 
   expect(node).toMatchObject({ batches: 3, batchedRows: 5_301, queued: 0 });
@@ -61,7 +57,7 @@ test("an idle app has no timer", async () => {
   const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
   const before = timers();
   request(broker, 0, 100);
-  await settled(running, 1);
+  await running.whenSettled(1);
   expect(timers()).toBe(before);
   const without = await new Promise<number>((resolve) => setImmediate(() => resolve(timers())));
   expect(without).toBe(before);
@@ -86,5 +82,5 @@ test("one image behind ten thousand is answered within two batches", async () =>
   request(broker, 5, 6);
   await answered;
   expect((infer?.batches ?? 0) - before).toBeLessThanOrEqual(2);
-  await settled(running, 2);
+  await running.whenSettled(2);
 });

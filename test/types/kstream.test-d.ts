@@ -1,11 +1,13 @@
 import { from, of, type Observable } from "rxjs";
 import { describe, expectTypeOf, test } from "vitest";
 import {
+  type BatchedKStream,
   bytesSerde,
   type KStream,
   numberSerde,
   type Position,
   type Processor,
+  type ProcessorContext,
   StreamRecord,
   stringSerde,
   StreamsBuilder,
@@ -170,11 +172,28 @@ describe("some of the records", () => {
   });
 });
 
+test("a stream of a narrower type stands where a wider one is wanted", () => {
+  const circles = shapes.filter((shape) => shape.kind === "circle");
+  expectTypeOf(circles).toExtend<KStream<string | null, Circle | Square>>();
+  expectTypeOf(circles.selectKey(() => "round")).toExtend<KStream<string | null, Circle | Square>>();
+  expectTypeOf(circles.batch({ maxSize: 8 })).toExtend<BatchedKStream<string | null, Circle | Square>>();
+  expectTypeOf(shapes).not.toExtend<KStream<string | null, Circle>>();
+  expectTypeOf(lengths).not.toExtend<KStream<string | null, string>>();
+});
+
 describe("process", () => {
   test("takes the types of what it forwards from its supplier", () => {
     class Lengths implements Processor<string | null, string, number, boolean> {
+      private context: ProcessorContext<number, boolean> | undefined = undefined;
+
+      init(context: ProcessorContext<number, boolean>): void {
+        this.context = context;
+      }
+
       process(record: StreamRecord<string | null, string>): void {
-        expectTypeOf(record.value).toEqualTypeOf<string>();
+        this.context?.forward(record.withKeyValue(record.value.length, true));
+        // @ts-expect-error text is not what this processor forwards
+        this.context?.forward(record);
       }
     }
     expectTypeOf(lines.process(() => new Lengths())).toEqualTypeOf<KStream<number, boolean>>();
@@ -182,11 +201,14 @@ describe("process", () => {
     lengths.process(() => new Lengths());
   });
 
-  test("an inline processor gets its record typed", () => {
-    const doubled = lengths.process<string | null, number>(() => ({
+  test("an inline processor gets its record typed, and says what it forwards", () => {
+    const texts = lengths.process<string, string>(() => ({
+      init: (context) => expectTypeOf(context).toEqualTypeOf<ProcessorContext<string, string>>(),
       process: (record) => expectTypeOf(record).toEqualTypeOf<StreamRecord<string | null, number>>(),
     }));
-    expectTypeOf(doubled).toEqualTypeOf<KStream<string | null, number>>();
+    expectTypeOf(texts).toEqualTypeOf<KStream<string, string>>();
+    // What it forwards can't be seen in the code of a function: unknown, which no serde takes by mistake.
+    expectTypeOf(lengths.process(() => ({ process: () => {} }))).toEqualTypeOf<KStream<unknown, unknown>>();
   });
 });
 

@@ -25,9 +25,7 @@ describe("progressBar", () => {
       bar.update(4_400_000);
       bar.end();
     });
-    expect(text).toBe(
-      `\rDownloading [${"░".repeat(30)}] 0.0 / 4.4 MB` + `\rDownloading [${"█".repeat(30)}] 4.4 / 4.4 MB\n`,
-    );
+    expect(text).toBe(`\rDownloading [${"░".repeat(30)}] 0.0 / 4.4 MB\rDownloading [${"█".repeat(30)}] 4.4 / 4.4 MB\n`);
   });
 
   test("writes nothing when nothing comes", () => {
