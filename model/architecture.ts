@@ -11,11 +11,13 @@ export const imagePixels: number = imageSide * imageSide;
 export const classCount = 10;
 
 /**
- * Builds the network `cnn` with random weights: Conv2D 32 3×3 relu → MaxPool 2 → Flatten → Dense 100 relu → Dense 10 softmax.
+ * Builds the network `cnn` with random weights: Conv2D 32 3×3 relu → MaxPool 2 → Flatten → Dense 100 relu → Dense 10
+ * softmax.
  *
- * Input: `[n, 28, 28, 1]` float32 in 0..1 (pixel / 255). Output: `[n, 10]` float32, probabilities that sum to 1. 542,230 parameters.
- * The same `seed` gives the same weights.
- * Source: the network of the system that this one replaces; Glorot uniform kernels and zero biases are the defaults of Keras.
+ * Input: `[n, 28, 28, 1]` float32 in 0..1 (pixel / 255). Output: `[n, 10]` float32, probabilities that sum to 1.
+ * 542,230 parameters. The same `seed` gives the same weights.
+ * Source: the network of the system that this one replaces; Glorot uniform kernels and zero biases are the defaults of
+ * Keras.
  */
 export function buildCnn(tf: TensorFlow, seed: number): LayersModel {
   const kernelInitializer = (offset: number): ReturnType<TensorFlow["initializers"]["glorotUniform"]> =>

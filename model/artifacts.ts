@@ -25,7 +25,9 @@ export interface FormMetadata {
 
 /** How the weights came about. */
 export interface TrainingMetadata {
-  /** The command, from the root of the repository, that trains the network again and writes all files of this folder. */
+  /**
+   * The command, from the root of the repository, that trains the network again and writes all files of this folder.
+   */
   readonly command: string;
   /** Libraries and versions. */
   readonly library: string;
@@ -72,7 +74,10 @@ export interface ModelMetadata {
 export interface ModelArtifacts {
   /** The network for ONNX Runtime. Input `pixels`, uint8 `[n, 28, 28, 1]`; output `scores`, float32 `[n, 10]`. */
   readonly onnx: URL;
-  /** The network for TensorFlow.js (`model.json` of a LayersModel). Input float32 `[n, 28, 28, 1]` in 0..1; output float32 `[n, 10]`. */
+  /**
+   * The network for TensorFlow.js (`model.json` of a LayersModel). Input float32 `[n, 28, 28, 1]` in 0..1; output
+   * float32 `[n, 10]`.
+   */
   readonly layers: URL;
   /** The weights that `layers` names. */
   readonly weights: URL;

@@ -32,10 +32,11 @@ export interface ImageClassifierOptions {
 /**
  * The network `cnn` as a model that classifies ranges of images: index ranges in, classes and scores out.
  *
- * A range is all that travels through a topology: the pixels are gathered when a batch is formed, `[n, 28, 28, 1]` uint8 in one buffer.
+ * A range is all that travels through a topology: the pixels are gathered when a batch is formed, `[n, 28, 28, 1]`
+ * uint8 in one buffer.
  *
- * Errors: `ERR_CONFIG` at once when `images` is not a whole number of images, and on opening when no engine loads; a range that is
- * empty, reversed or beyond the images rejects with `ERR_INFERENCE`.
+ * Errors: `ERR_CONFIG` at once when `images` is not a whole number of images, and on opening when no engine loads; a
+ * range that is empty, reversed or beyond the images rejects with `ERR_INFERENCE`.
  */
 export function imageClassifier(options: ImageClassifierOptions): ModelSource<ImageRange, Classification> {
   const { images, engine = "auto", workers = 1, logger } = options;
@@ -50,11 +51,11 @@ export function imageClassifier(options: ImageClassifierOptions): ModelSource<Im
 }
 
 /**
- * Translates between ranges of `images` and the tensors of the network: input `pixels`, uint8 `[n, 28, 28, 1]`, gathered into a new
- * buffer for each batch; output `scores`, float32 `[n, 10]`.
+ * Translates between ranges of `images` and the tensors of the network: input `pixels`, uint8 `[n, 28, 28, 1]`,
+ * gathered into a new buffer for each batch; output `scores`, float32 `[n, 10]`.
  *
- * Errors: `ERR_CONFIG` when `images` is not a whole number of images; `encode` throws `ERR_INFERENCE` for a range that is empty, reversed,
- * not of integers, or beyond the images.
+ * Errors: `ERR_CONFIG` when `images` is not a whole number of images; `encode` throws `ERR_INFERENCE` for a range that
+ * is empty, reversed, not of integers, or beyond the images.
  */
 export function imageCodec(images: Uint8Array): Required<TensorCodec<ImageRange, Classification>> {
   if (images.length % imagePixels !== 0) {

@@ -25,7 +25,10 @@ export interface LabelledImages {
 export interface DatasetOptions {
   /** `train`: 60,000 images, a download of 26 MB. `test`: 10,000 images, 4.4 MB. */
   readonly split: Split;
-  /** Folder that has the published `.gz` files; nothing is downloaded then. @default the environment variable `FASHION_MNIST_DIR` */
+  /**
+   * Folder that has the published `.gz` files; nothing is downloaded then. @default the environment variable
+   * `FASHION_MNIST_DIR`
+   */
   readonly directory?: string;
   /** Folder that downloads are kept in. @default `millrace/fashion-mnist` in `$XDG_CACHE_HOME`, or in `~/.cache` */
   readonly cacheDirectory?: string;
@@ -38,10 +41,12 @@ export interface DatasetOptions {
 }
 
 /**
- * Reads one split of Fashion-MNIST: from the folder that the options or `FASHION_MNIST_DIR` name, else from the cache, else from the web
- * into the cache. The SHA-256 of each file is checked wherever it comes from; a file in the cache that is wrong is downloaded again.
+ * Reads one split of Fashion-MNIST: from the folder that the options or `FASHION_MNIST_DIR` name, else from the cache,
+ * else from the web into the cache. The SHA-256 of each file is checked wherever it comes from; a file in the cache
+ * that is wrong is downloaded again.
  *
- * Errors: `ERR_CONFIG` when a named folder lacks a file, when a file there is not the published one, or when no host gave the files.
+ * Errors: `ERR_CONFIG` when a named folder lacks a file, when a file there is not the published one, or when no host
+ * gave the files.
  * Source: Xiao, Rasul, Vollgraf 2017, arXiv:1708.07747.
  */
 export async function loadFashionMnist(options: DatasetOptions): Promise<LabelledImages> {

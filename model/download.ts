@@ -27,16 +27,19 @@ export interface DownloadOptions {
   readonly onProgress?: (progress: DownloadProgress) => void;
 }
 
-/** Times that one address is asked again for the rest of a file, when the connection broke after the response had begun. */
+/**
+ * Times that one address is asked again for the rest of a file, when the connection broke after the response had begun.
+ */
 const resumptions = 3;
 
 /**
  * Downloads a file into a folder (made if need be) and resolves to its path there.
  *
- * Bytes collect in `<name>.part`. That is renamed to `<name>` when its SHA-256 is right: `<name>` is never half a file. A `.part` that an
- * interrupted download left is continued, if the host can do that, also by the next call.
+ * Bytes collect in `<name>.part`. That is renamed to `<name>` when its SHA-256 is right: `<name>` is never half a file.
+ * A `.part` that an interrupted download left is continued, if the host can do that, also by the next call.
  *
- * Errors: `ERR_CONFIG` when no address gave the file: the message has each one's reason (no answer, HTTP status, cut short, wrong SHA-256).
+ * Errors: `ERR_CONFIG` when no address gave the file: the message has each one's reason (no answer, HTTP status, cut
+ * short, wrong SHA-256).
  */
 export async function downloadFile(file: DataFile, directory: string, options: DownloadOptions): Promise<string> {
   await mkdir(directory, { recursive: true });
@@ -80,7 +83,10 @@ async function fetchWhole(file: DataFile, url: string, part: string, options: Do
 /** The connection ended before all had come: the rest may be had from a new one. */
 class BrokenConnection extends Error {}
 
-/** One request: appends to `part` what the host sends from byte `before` on, or begins anew where the host can't continue. */
+/**
+ * One request: appends to `part` what the host sends from byte `before` on, or begins anew where the host can't
+ * continue.
+ */
 async function fetchRest(
   file: DataFile,
   url: string,

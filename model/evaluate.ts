@@ -1,5 +1,6 @@
 /**
- * Measures the committed network on the 10,000 test images with TensorFlow, and writes the accuracy into its metadata and `MODEL_CARD.md`.
+ * Measures the committed network on the 10,000 test images with TensorFlow, and writes the accuracy into its metadata
+ * and `MODEL_CARD.md`.
  *
  *     npx tsx --conditions=source model/evaluate.ts
  *

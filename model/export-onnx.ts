@@ -27,13 +27,17 @@ const writers: ReadonlyMap<string, LayerWriter> = new Map([
 /**
  * Translates a sequential LayersModel for images into the content of an `.onnx` file that takes pixels.
  *
- * Input `pixels`: uint8 `[n, height, width, channels]`; the graph itself makes floats of them, divides by 255 and moves the channels to the
- * front, where the LayersModel takes float32 in 0..1. Output `scores`: float32 `[n, units]`, as the last layer gives them. The division is
- * done here, on the kernel of the first layer that has one: as a node of the graph it took a third of the time of a batch of 32.
- * Layers: Conv2D, MaxPooling2D, Flatten, Dense, with the activations linear, relu and softmax; channels last, no dilation.
+ * Input `pixels`: uint8 `[n, height, width, channels]`; the graph itself makes floats of them, divides by 255 and moves
+ * the channels to the front, where the LayersModel takes float32 in 0..1. Output `scores`: float32 `[n, units]`, as the
+ * last layer gives them. The division is done here, on the kernel of the first layer that has one: as a node of the
+ * graph it took a third of the time of a batch of 32.
+ * Layers: Conv2D, MaxPooling2D, Flatten, Dense, with the activations linear, relu and softmax; channels last, no
+ * dilation.
  *
- * Errors: `ERR_CONFIG` for a layer, an activation or an option that is not one of these, by its name, and when the last layer is not Dense.
- * Source: operators of opset 13, docs/Operators.md in onnx/onnx; padding `same` as TensorFlow defines it (the odd one goes to the end).
+ * Errors: `ERR_CONFIG` for a layer, an activation or an option that is not one of these, by its name, and when the last
+ * layer is not Dense.
+ * Source: operators of opset 13, docs/Operators.md in onnx/onnx; padding `same` as TensorFlow defines it (the odd one
+ * goes to the end).
  */
 export function exportOnnx(file: LayersFile): Uint8Array {
   const graph = new GraphWriter(file);

@@ -13,8 +13,8 @@ export interface DataFile {
 /**
  * The files of each split.
  *
- * Source: the files of zalandoresearch/fashion-mnist (folder data/fashion), whose MD5 sums are those that its README publishes; the
- * SHA-256 sums were computed from them.
+ * Source: the files of zalandoresearch/fashion-mnist (folder data/fashion), whose MD5 sums are those that its README
+ * publishes; the SHA-256 sums were computed from them.
  */
 export const dataFiles: Readonly<
   Record<Split, { readonly count: number; readonly images: DataFile; readonly labels: DataFile }>

@@ -11,12 +11,13 @@ const unsignedByte = 0x08;
 /**
  * Reads an IDX file of unsigned bytes, such as the images `[n, 28, 28]` and the labels `[n]` of Fashion-MNIST.
  *
- * `bytes` is the file's content, already decompressed; `data` of the result is a view into it. `shape` is what the caller expects; -1
- * stands for any size. `name` is used in messages only.
+ * `bytes` is the file's content, already decompressed; `data` of the result is a view into it. `shape` is what the
+ * caller expects; -1 stands for any size. `name` is used in messages only.
  *
- * Errors: `ERR_CONFIG` when the magic number is not that of an array of unsigned bytes with `shape.length` dimensions, when a size
- * is not the expected one, or when the file is shorter or longer than its header says.
- * Source: the format's description on Yann LeCun's page of MNIST (big-endian header: two zero bytes, type, dimensions, sizes).
+ * Errors: `ERR_CONFIG` when the magic number is not that of an array of unsigned bytes with `shape.length` dimensions,
+ * when a size is not the expected one, or when the file is shorter or longer than its header says.
+ * Source: the format's description on Yann LeCun's page of MNIST (big-endian header: two zero bytes, type, dimensions,
+ * sizes).
  */
 export function readIdx(bytes: Uint8Array, shape: readonly number[], name: string): IdxArray {
   const headerBytes = 4 + 4 * shape.length;

@@ -38,7 +38,8 @@ const modelSchema = z.object({
 });
 
 /**
- * Writes a LayersModel into a folder (made if need be) as `model.json` and `weights.bin`, which every TensorFlow.js runtime can load.
+ * Writes a LayersModel into a folder (made if need be) as `model.json` and `weights.bin`, which every TensorFlow.js
+ * runtime can load.
  *
  * The bytes depend on the model only. The state of the optimizer is left out.
  */
@@ -65,7 +66,8 @@ async function modelArtifacts(tf: TensorFlow, model: LayersModel): Promise<io.Mo
 /**
  * Reads a LayersModel's `model.json` and its one weight file, without TensorFlow.
  *
- * Errors: `ERR_CONFIG` when it is not a sequential model of float32 weights in one file, or when the weight file has another size.
+ * Errors: `ERR_CONFIG` when it is not a sequential model of float32 weights in one file, or when the weight file has
+ * another size.
  */
 export async function readLayersFile(modelJson: string): Promise<LayersFile> {
   const parsed = modelSchema.safeParse(JSON.parse(await readFile(modelJson, "utf8")));

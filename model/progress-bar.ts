@@ -16,7 +16,8 @@ const width = 30;
 const redrawMs = 100;
 
 /**
- * A bar of one line on a terminal, `title [█████░░░] 2.1 / 4.4 MB`; elsewhere one plain line when the first bytes come, and nothing more.
+ * A bar of one line on a terminal, `title [█████░░░] 2.1 / 4.4 MB`; elsewhere one plain line when the first bytes come,
+ * and nothing more.
  *
  * Without an `update` it writes nothing. It sets no timer.
  */

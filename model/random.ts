@@ -11,8 +11,9 @@ export interface Random {
 /**
  * Makes a source of random numbers from a seed (any integer). Good enough to shuffle and to draw with, not for secrets.
  *
- * Source: Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8(14), 2003: triple (13, 17, 5). The seed is spread first, with
- * the 32-bit finalizer of Appleby's MurmurHash3, so that neighbouring seeds do not give neighbouring sequences.
+ * Source: Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8(14), 2003: triple (13, 17, 5). The seed is
+ * spread first, with the 32-bit finalizer of Appleby's MurmurHash3, so that neighbouring seeds do not give neighbouring
+ * sequences.
  */
 export function seededRandom(seed: number): Random {
   let state = spread(seed) || 1;

@@ -13,10 +13,12 @@ export interface DrawOptions {
 }
 
 /**
- * Draws garments of the ten classes of Fashion-MNIST, by simple rules with random sizes, shades and patterns: a stand-in for the data set.
+ * Draws garments of the ten classes of Fashion-MNIST, by simple rules with random sizes, shades and patterns: a
+ * stand-in for the data set.
  *
- * Classes come in random order, about equally often. The drawing rules are written by hand; no image of the data set is part of them.
- * They say nothing about how good a network is: they are easier than real images, and are made to be recognised.
+ * Classes come in random order, about equally often. The drawing rules are written by hand; no image of the data set is
+ * part of them. They say nothing about how good a network is: they are easier than real images, and are made to be
+ * recognised.
  */
 export function drawGarments({ count, seed = 1 }: DrawOptions): LabelledImages {
   const random = seededRandom(seed);

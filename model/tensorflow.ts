@@ -5,8 +5,9 @@ import { ConfigError } from "millrace";
 /**
  * The functions of `@tensorflow/tfjs-node` that the training uses.
  *
- * The types are those of the packages that tfjs-node re-exports: tfjs-node itself is an optional dependency, and this code compiles
- * without it. At run time never mix these functions with an import of `@tensorflow/tfjs-core`: tfjs-node may have its own copy.
+ * The types are those of the packages that tfjs-node re-exports: tfjs-node itself is an optional dependency, and this
+ * code compiles without it. At run time never mix these functions with an import of `@tensorflow/tfjs-core`: tfjs-node
+ * may have its own copy.
  */
 export type TensorFlow = typeof import("@tensorflow/tfjs-core") &
   typeof import("@tensorflow/tfjs-layers") & { readonly version: Readonly<Record<string, string>> };
@@ -27,7 +28,9 @@ export function loadTensorFlow(): TensorFlow {
   }
 }
 
-/** tfjs-node 4.22.0 calls `util.isNullOrUndefined`, which Node 22 deprecates with a printed warning and Node 23 removed. */
+/**
+ * tfjs-node 4.22.0 calls `util.isNullOrUndefined`, which Node 22 deprecates with a printed warning and Node 23 removed.
+ */
 function defineIsNullOrUndefined(): void {
   // The default import is the object that `require("util")` gives, unlike the namespace, which can't be changed.
   const legacy = util as { isNullOrUndefined?: (value: unknown) => boolean };

@@ -4,7 +4,10 @@ import { drawGarments } from "./synthetic.ts";
 
 /** Where the test images are, and what to do when they are nowhere. */
 export interface TestSetOptions extends Omit<DatasetOptions, "split"> {
-  /** Whether drawn garments may stand in for the data set, when it is neither on this machine nor to be had from the web. @default false */
+  /**
+   * Whether drawn garments may stand in for the data set, when it is neither on this machine nor to be had from the
+   * web. @default false
+   */
   readonly allowSynthetic?: boolean;
   /** Told in one line when they do. @default `process.emitWarning` */
   readonly warn?: (message: string) => void;
@@ -14,11 +17,11 @@ export interface TestSetOptions extends Omit<DatasetOptions, "split"> {
 export const testSetSize = 10_000;
 
 /**
- * Loads the 10,000 test images of Fashion-MNIST (see `loadFashionMnist` for where from), or, if that is allowed and they can't be had,
- * 10,000 drawn ones; `source` of the result says which.
+ * Loads the 10,000 test images of Fashion-MNIST (see `loadFashionMnist` for where from), or, if that is allowed and
+ * they can't be had, 10,000 drawn ones; `source` of the result says which.
  *
- * Errors: `ERR_CONFIG` as `loadFashionMnist`. A folder that the caller or `FASHION_MNIST_DIR` names must have the files: nothing is
- * drawn in their place.
+ * Errors: `ERR_CONFIG` as `loadFashionMnist`. A folder that the caller or `FASHION_MNIST_DIR` names must have the
+ * files: nothing is drawn in their place.
  */
 export async function loadTestSet(options: TestSetOptions = {}): Promise<LabelledImages> {
   const { allowSynthetic = false, warn = (message: string) => process.emitWarning(message), ...where } = options;

@@ -3,7 +3,8 @@
  *
  *     npx tsx --conditions=source model/train.ts
  *
- * Needs tfjs-node (`bash scripts/build-tfjs-node.sh` where npm could not install it) and Fashion-MNIST (see `dataset.ts`).
+ * Needs tfjs-node (`bash scripts/build-tfjs-node.sh` where npm could not install it) and Fashion-MNIST (see
+ * `dataset.ts`).
  */
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";

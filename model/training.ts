@@ -56,8 +56,9 @@ export interface Training {
 /**
  * Trains the network `cnn` on labelled images, on the calling thread.
  *
- * `onEpoch` is told each epoch when it ends. The test set has no part in this. Two runs of the defaults on one machine gave the same
- * bytes; on another kind of processor TensorFlow may add in another order, and the weights then differ from the first steps on.
+ * `onEpoch` is told each epoch when it ends. The test set has no part in this. Two runs of the defaults on one machine
+ * gave the same bytes; on another kind of processor TensorFlow may add in another order, and the weights then differ
+ * from the first steps on.
  */
 export async function trainCnn(
   tf: TensorFlow,

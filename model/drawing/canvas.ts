@@ -1,6 +1,8 @@
 import { imagePixels, imageSide } from "../architecture.ts";
 
-/** A place on the canvas: x to the right, y down, pixels; (0, 0) is the top left corner, (28, 28) the bottom right one. */
+/**
+ * A place on the canvas: x to the right, y down, pixels; (0, 0) is the top left corner, (28, 28) the bottom right one.
+ */
 export type Point = readonly [x: number, y: number];
 
 /** Brightness at a place, 0 (background) to 1. */
@@ -15,7 +17,9 @@ export class Canvas {
   readonly #coverage = new Float32Array(imageSide);
   readonly #crossings: number[] = [];
 
-  /** Fills a closed outline. Where it crosses itself the even-odd rule holds. What lies beyond the canvas is cut off. */
+  /**
+   * Fills a closed outline. Where it crosses itself the even-odd rule holds. What lies beyond the canvas is cut off.
+   */
   fill(outline: readonly Point[], shade: Shade): void {
     const { top, bottom } = rowsOf(outline);
     for (let row = top; row < bottom; row += 1) {
@@ -97,7 +101,10 @@ export function ellipse(centre: Point, radiusX: number, radiusY: number): readon
   });
 }
 
-/** Points on a curve from `start` to `end`, which leaves and arrives in the direction of `control` (a quadratic Bézier curve). */
+/**
+ * Points on a curve from `start` to `end`, which leaves and arrives in the direction of `control` (a quadratic Bézier
+ * curve).
+ */
 export function curve(start: Point, control: Point, end: Point): readonly Point[] {
   const steps = 8;
   return Array.from({ length: steps + 1 }, (_, step): Point => {

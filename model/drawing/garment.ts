@@ -7,7 +7,10 @@ export type Draw = (canvas: Canvas, random: Random) => void;
 /** The upright middle line of the image, where garments hang. */
 export const axis = 14;
 
-/** An outline that is symmetric about the middle line; `right` is its right half, from top to bottom, as distances from that line. */
+/**
+ * An outline that is symmetric about the middle line; `right` is its right half, from top to bottom, as distances from
+ * that line.
+ */
 export function around(right: readonly Point[]): readonly Point[] {
   return symmetric(
     right.map(([x, y]): Point => [axis + x, y]),

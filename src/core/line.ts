@@ -7,11 +7,15 @@ import type { Lineage } from "./lineage.ts";
  * Invariant: no share at the head has something waiting, except while `advance` runs.
  */
 export class Line {
-  /** Called when the last share has left, so that an owner of many lines can forget this one. */
+  /** Called when the last share has left and gone out, so that an owner of many lines can forget this one. */
   private readonly emptied: (() => void) | undefined;
   private head: Lineage | undefined = undefined;
   private tail: Lineage | undefined = undefined;
   private advancing = false;
+  /** Number of shares that have left to go out. */
+  private turns = 0;
+  /** Exits that have left and are not done. */
+  private away = 0;
 
   constructor(emptied?: () => void) {
     this.emptied = emptied;
@@ -26,10 +30,24 @@ export class Line {
     this.tail = share;
   }
 
-  /** A failed exit returns to where it left from. */
-  prepend(share: Lineage): void {
-    if (this.head === undefined) this.append(share);
-    else this.insertBefore(share, this.head);
+  /** A failed exit returns to where it left from: before all that wait, behind those that left before it and failed as well. */
+  putBack(share: Lineage): void {
+    const { turn = 0 } = share;
+    let next = this.head;
+    while (next?.turn !== undefined && next.turn < turn) next = next.next;
+    if (next === undefined) this.append(share);
+    else this.insertBefore(share, next);
+  }
+
+  /** An exit has left and will be done later. Each call is followed by one `arrived`. */
+  departed(): void {
+    this.away += 1;
+  }
+
+  /** It is done, or has been put back. */
+  arrived(): void {
+    this.away -= 1;
+    this.tellIfEmpty();
   }
 
   insertBefore(share: Lineage, next: Lineage): void {
@@ -54,11 +72,20 @@ export class Line {
     for (let share = this.head; share?.waiting !== undefined; share = this.head) {
       const exit = share.waiting;
       share.waiting = undefined;
+      // One that was put back keeps its turn.
+      if (share.turn === undefined) {
+        share.turn = this.turns;
+        this.turns += 1;
+      }
       this.unlink(share);
       share.let(exit);
     }
     this.advancing = false;
-    if (this.head === undefined) this.emptied?.();
+    this.tellIfEmpty();
+  }
+
+  private tellIfEmpty(): void {
+    if (this.head === undefined && this.away === 0) this.emptied?.();
   }
 
   private unlink(share: Lineage): void {

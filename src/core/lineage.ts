@@ -46,6 +46,8 @@ export class Lineage {
   previous: Lineage | undefined = undefined;
   next: Lineage | undefined = undefined;
   line: Line | undefined = undefined;
+  /** Which one it was to leave the line; undefined before, and when it stood in none. The line's own business. */
+  turn: number | undefined = undefined;
   /** Set when the work has ended with something to let out. */
   waiting: Exit | undefined = undefined;
   private readonly parent: Lineage | undefined;
@@ -119,24 +121,27 @@ export class Lineage {
   }
 
   private whenLeft(exit: Exit, left: Promise<void>): void {
-    const { end } = this.root;
+    const { end, home } = this.root;
     end.leaving += 1;
+    home?.departed();
     left.then(
       () => {
         end.leaving -= 1;
+        home?.arrived();
         this.root.endShare();
       },
       (cause: unknown) => {
         end.leaving -= 1;
         this.exitFailed(exit, cause);
+        home?.arrived();
       },
     );
   }
 
-  /** A failed exit goes back to the head of its line, so that nothing overtakes it while it is decided and tried again. */
+  /** A failed exit goes back to its place in the line, so that nothing overtakes it while it is decided and tried again. */
   private exitFailed(exit: Exit, cause: unknown): void {
     if (this.root.over) return this.root.endShare();
-    this.root.home?.prepend(this);
+    if (this.turn !== undefined) this.root.home?.putBack(this);
     exit.failed(cause, this, () => {
       this.waiting = exit;
       if (this.line === undefined) this.let(exit);
@@ -157,18 +162,15 @@ export class DeliveryLineage extends Lineage {
   live = 1;
   /** Failures waiting for a dead letter, by node. */
   failures: Map<string, Failure> | undefined = undefined;
-  /** True when it stands for several deliveries that became one record. */
-  readonly joint: boolean;
   /** The line it was put into; kept after it has left. */
   home: Line | undefined = undefined;
   readonly end: LineageEnd;
   readonly owner: Ownership | undefined;
-  private returned = false;
-  private cause: unknown = undefined;
+  protected returned = false;
+  protected cause: unknown = undefined;
 
-  constructor(delivery: Delivery, owner: Ownership | undefined, end: LineageEnd, joint = false) {
+  constructor(delivery: Delivery, owner: Ownership | undefined, end: LineageEnd) {
     super(undefined, undefined, 0);
-    this.joint = joint;
     this.delivery = delivery;
     this.owner = owner;
     this.end = end;
@@ -189,6 +191,11 @@ export class DeliveryLineage extends Lineage {
   endShare(): void {
     this.live -= 1;
     if (this.live > 0 || this.end.halted) return;
+    this.finish();
+  }
+
+  /** All shares have ended. */
+  protected finish(): void {
     if (this.owner?.lost === true) this.end.lost(this);
     else if (this.returned) this.end.released(this, this.cause);
     else this.end.settled(this);

@@ -61,6 +61,8 @@ class Batches<K, V, O, R> {
   private readonly queue: BatchQueue<K, V, O>;
   private readonly threshold: Threshold;
   private forming = false;
+  /** Our batches under way; the metrics count those of a pipeline that this one has replaced, too. */
+  private running = 0;
   private timer: Subscription | undefined = undefined;
   /** Since when the rows that are queued have waited, on the scheduler's clock. */
   private since = 0;
@@ -115,7 +117,7 @@ class Batches<K, V, O, R> {
 
   /** What arrives in the same tick goes into the same batch; that needs a microtask, not a timer. */
   private schedule(): void {
-    if (this.forming || this.context.metrics.running >= (this.options.concurrency ?? 1)) return;
+    if (this.forming || this.running >= (this.options.concurrency ?? 1)) return;
     this.forming = true;
     queueMicrotask(() => {
       this.forming = false;
@@ -124,8 +126,7 @@ class Batches<K, V, O, R> {
   }
 
   private form(): void {
-    const { metrics } = this.context;
-    while (metrics.running < (this.options.concurrency ?? 1) && this.queue.rows > 0) {
+    while (this.running < (this.options.concurrency ?? 1) && this.queue.rows > 0) {
       if (this.shouldWait()) return;
       this.timer?.unsubscribe();
       this.timer = undefined;
@@ -149,6 +150,7 @@ class Batches<K, V, O, R> {
   /** One slot of concurrency: the batch, and its halves if it fails. */
   private async run(parts: readonly Part<K, V, O>[]): Promise<void> {
     const { metrics, scheduler } = this.context;
+    this.running += 1;
     metrics.running += 1;
     metrics.batches += 1;
     for (const part of parts) metrics.batchedRows += part.to - part.from;
@@ -156,6 +158,7 @@ class Batches<K, V, O, R> {
     await this.attempt(parts);
     metrics.busyMs += scheduler.now() - began;
     metrics.running -= 1;
+    this.running -= 1;
     this.form();
   }
 

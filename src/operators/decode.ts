@@ -34,8 +34,10 @@ class Decoder<K, V> {
   private readonly options: DecodeOptions<K, V>;
   private readonly context: NodeContext;
   private readonly out: Out<Envelope<K | null, V>>;
-  /** Deliveries behind one whose serde has not answered; undefined while all serdes are synchronous. */
-  private behind: DeliveryLineage[] | undefined = undefined;
+  /** Deliveries behind one whose serde has not answered. */
+  private readonly behind: DeliveryLineage[] = [];
+  /** True while an answer is due, or what was behind it is worked off. */
+  private blocked = false;
 
   constructor(options: DecodeOptions<K, V>, context: NodeContext, out: Out<Envelope<K | null, V>>) {
     this.options = options;
@@ -45,21 +47,31 @@ class Decoder<K, V> {
 
   take(lineage: DeliveryLineage): void {
     this.context.metrics.processed += 1;
-    if (this.behind === undefined) this.decode(lineage);
-    else this.behind.push(lineage);
+    this.enqueue(lineage);
   }
 
-  private decode(lineage: DeliveryLineage): void {
-    const raw = lineage.delivery.record;
+  private enqueue(lineage: DeliveryLineage): void {
+    if (this.blocked) this.behind.push(lineage);
+    else this.blocked = this.decode(lineage);
+  }
+
+  /** True when the answer comes later. */
+  private decode(lineage: DeliveryLineage): boolean {
+    if (lineage.over) {
+      lineage.done();
+      return false;
+    }
+    const { record: raw } = lineage.delivery;
     try {
-      const { headers, topic } = raw;
-      const key = raw.key === null ? null : this.options.key.deserialize(raw.key, headers, topic);
+      const key = raw.key === null ? null : this.options.key.deserialize(raw.key, raw.headers, raw.topic);
+      if (key instanceof Promise) return this.whenDecoded(lineage, key, later(() => this.valueOf(raw)));
       const value = this.valueOf(raw);
-      if (key instanceof Promise || value instanceof Promise) void this.whenDecoded(lineage, key, value);
-      else this.emit(lineage, key, value);
+      if (value instanceof Promise) return this.whenDecoded(lineage, key, value);
+      this.emit(lineage, key, value);
     } catch (cause) {
       this.fail(lineage, cause);
     }
+    return false;
   }
 
   private valueOf(raw: RawRecord): V | Promise<V> {
@@ -68,31 +80,34 @@ class Decoder<K, V> {
     throw new TypeError("the value is null (a tombstone), and the serde is not nullable");
   }
 
-  private async whenDecoded(
-    lineage: DeliveryLineage,
-    key: (K | null) | Promise<K | null>,
-    value: V | Promise<V>,
-  ): Promise<void> {
-    this.behind ??= [];
+  private whenDecoded(lineage: DeliveryLineage, key: K | null | Promise<K | null>, value: Promise<V>): true {
     this.context.metrics.running += 1;
+    const answered = (act: () => void): void => {
+      this.context.metrics.running -= 1;
+      act();
+      this.resume();
+    };
+    Promise.all([key, value]).then(
+      ([decodedKey, decodedValue]) => answered(() => this.tryEmit(lineage, decodedKey, decodedValue)),
+      (cause: unknown) => answered(() => this.fail(lineage, cause)),
+    );
+    return true;
+  }
+
+  /** Goes on with what waited, until the next asynchronous answer. What comes meanwhile waits behind it. */
+  private resume(): void {
+    for (let lineage = this.behind.shift(); lineage !== undefined; lineage = this.behind.shift()) {
+      if (this.decode(lineage)) return;
+    }
+    this.blocked = false;
+  }
+
+  private tryEmit(lineage: DeliveryLineage, key: K | null, value: V): void {
     try {
-      const [decodedKey, decodedValue] = await Promise.all([key, value]);
-      this.emit(lineage, decodedKey, decodedValue);
+      this.emit(lineage, key, value);
     } catch (cause) {
       this.fail(lineage, cause);
     }
-    this.context.metrics.running -= 1;
-    this.resume();
-  }
-
-  /** Goes on with what waited, until the next asynchronous answer. */
-  private resume(): void {
-    const waiting = this.behind ?? [];
-    this.behind = undefined;
-    waiting.forEach((lineage) => {
-      if (this.behind === undefined) this.decode(lineage);
-      else this.behind.push(lineage);
-    });
   }
 
   private emit(lineage: DeliveryLineage, key: K | null, value: V): void {
@@ -104,6 +119,13 @@ class Decoder<K, V> {
   private fail(lineage: DeliveryLineage, cause: unknown): void {
     const { record: raw, origin } = lineage.delivery;
     const record = new StreamRecord(raw.key, raw.value, raw.headers, raw.timestamp, origin);
-    this.context.errors.handle(cause, { record, lineage }, () => this.take(lineage));
+    this.context.errors.handle(cause, { record, lineage }, () => this.enqueue(lineage));
   }
+}
+
+/** Turns a throw into a rejection. */
+function later<T>(make: () => T | Promise<T>): Promise<T> {
+  return new Promise((resolve) => {
+    resolve(make());
+  });
 }

@@ -84,18 +84,19 @@ class Pulls<K, V, T, RK, RV> {
   /** Pulls one child and passes it on; false when there are no more. */
   private step(pull: Pull<K, V, T>): boolean {
     const { record, lineage } = pull.envelope;
-    if (lineage.root.over) {
-      lineage.done();
-      return false;
-    }
     try {
+      if (lineage.root.over) {
+        // As a loop that is left does: a generator gets to its `finally`.
+        if (pull.items !== undefined && !Array.isArray(pull.items)) (pull.items as Iterator<T>).return?.();
+        return this.ended(lineage);
+      }
       pull.items ??= itemsOf(this.fan.project(record));
       if (Array.isArray(pull.items)) {
         if (pull.emitted >= pull.items.length) return this.ended(lineage);
         this.emit(pull, pull.items[pull.emitted] as T); // within its length
         return true;
       }
-      // Array.isArray does not narrow a readonly array away.
+      // Array.isArray does not narrow a readonly array away, here and above.
       const { done, value } = (pull.items as Iterator<T>).next();
       if (done === true) return this.ended(lineage);
       if (pull.skip > 0) pull.skip -= 1;

@@ -30,6 +30,8 @@ class Calls<K, V, R> {
   private readonly out: Out<Envelope<K, R>>;
   private readonly waiting = new FairQueue<Envelope<K, V>>();
   private readonly threshold: Threshold;
+  /** Our calls under way; the metrics count those of a pipeline that this one has replaced, too. */
+  private running = 0;
 
   constructor(
     project: (value: V, record: StreamRecord<K, V>) => PromiseLike<R> | R,
@@ -55,14 +57,13 @@ class Calls<K, V, R> {
   }
 
   private advance(): void {
-    const { metrics } = this.context;
-    while (metrics.running < this.concurrency) {
+    while (this.running < this.concurrency) {
       const envelope = this.waiting.shift();
       if (envelope === undefined) break;
       if (envelope.lineage.root.over) envelope.lineage.done();
       else this.call(envelope);
     }
-    metrics.queued = this.waiting.size;
+    this.context.metrics.queued = this.waiting.size;
     this.threshold.measure(this.waiting.size);
   }
 
@@ -70,9 +71,11 @@ class Calls<K, V, R> {
     const { metrics, scheduler } = this.context;
     const began = scheduler.now();
     const ended = (): void => {
+      this.running -= 1;
       metrics.running -= 1;
       metrics.busyMs += scheduler.now() - began;
     };
+    this.running += 1;
     metrics.running += 1;
     const { record, lineage } = envelope;
     // The executor turns a synchronous throw into a rejection: one path for both.
@@ -81,7 +84,8 @@ class Calls<K, V, R> {
     }).then(
       (value) => {
         ended();
-        this.out.next({ record: record.withValue(value), lineage });
+        if (lineage.root.over) lineage.done();
+        else this.out.next({ record: record.withValue(value), lineage });
         this.advance();
       },
       (cause: unknown) => {

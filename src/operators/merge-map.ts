@@ -1,4 +1,4 @@
-import { from, Observable, type ObservableInput, type OperatorFunction, type Subscription } from "rxjs";
+import { defer, type ObservableInput, type OperatorFunction, type Subscription, takeWhile } from "rxjs";
 import type { StreamRecord } from "../core/record.ts";
 import type { Envelope } from "./envelope.ts";
 import { FairQueue } from "./fair-queue.ts";
@@ -25,13 +25,19 @@ export function mergeMap<K, V, R>(
   });
 }
 
+/** An inner Observable that is open, and the counter that it is in. */
+interface Inner {
+  counted: "held" | "running";
+  subscription: Subscription | undefined;
+}
+
 class Inners<K, V, R> {
   private readonly project: (value: V, record: StreamRecord<K, V>) => ObservableInput<R>;
   private readonly concurrency: number;
   private readonly context: NodeContext;
   private readonly out: Out<Envelope<K, R>>;
   private readonly waiting = new FairQueue<Envelope<K, V>>();
-  private readonly running = new Set<Subscription>();
+  private readonly inners = new Set<Inner>();
   private readonly threshold: Threshold;
   private advancing = false;
 
@@ -54,7 +60,10 @@ class Inners<K, V, R> {
   }
 
   stop(): void {
-    for (const subscription of this.running) subscription.unsubscribe();
+    for (const inner of this.inners) {
+      inner.subscription?.unsubscribe();
+      this.ended(inner);
+    }
   }
 
   private enqueue(envelope: Envelope<K, V>): void {
@@ -67,14 +76,13 @@ class Inners<K, V, R> {
     // A synchronous inner Observable ends inside `open`: without the guard a long queue would be a deep recursion.
     if (this.advancing) return;
     this.advancing = true;
-    const { metrics } = this.context;
-    while (metrics.held < this.concurrency) {
+    while (this.inners.size < this.concurrency) {
       const envelope = this.waiting.shift();
       if (envelope === undefined) break;
       if (envelope.lineage.root.over) envelope.lineage.done();
       else this.open(envelope);
     }
-    metrics.queued = this.waiting.size;
+    this.context.metrics.queued = this.waiting.size;
     this.advancing = false;
     this.threshold.measure(this.waiting.size);
   }
@@ -82,31 +90,39 @@ class Inners<K, V, R> {
   private open(envelope: Envelope<K, V>): void {
     const { metrics, errors } = this.context;
     const { record, lineage } = envelope;
-    const inner = this.observe(envelope);
-    let subscription: Subscription | undefined;
-    const ended = (): void => {
-      metrics.held -= 1;
-      if (subscription !== undefined) this.running.delete(subscription);
-    };
+    const inner: Inner = { counted: "held", subscription: undefined };
+    this.inners.add(inner);
     metrics.held += 1;
-    subscription = inner.subscribe({
+    const values = defer(() => {
+      const input = this.project(record.value, record);
+      if ("then" in Object(input)) this.isCall(inner);
+      return input;
+    });
+    // What a lost lane still emits ends its inner Observable.
+    inner.subscription = values.pipe(takeWhile(() => !lineage.root.over)).subscribe({
       next: (value) => this.out.next({ record: record.withValue(value), lineage: lineage.fork() }),
       error: (cause: unknown) => {
-        ended();
+        this.ended(inner);
         errors.handle(cause, envelope, () => this.enqueue(envelope));
         this.advance();
       },
       complete: () => {
-        ended();
+        this.ended(inner);
         lineage.done();
         this.advance();
       },
     });
-    if (!subscription.closed) this.running.add(subscription);
   }
 
-  /** What the project gives, as an Observable; a throw becomes its error. */
-  private observe({ record }: Envelope<K, V>): Observable<R> {
-    return new Observable<R>((subscriber) => from(this.project(record.value, record)).subscribe(subscriber));
+  /** A promise ends by itself; of an Observable nobody knows. */
+  private isCall(inner: Inner): void {
+    const { metrics } = this.context;
+    inner.counted = "running";
+    metrics.held -= 1;
+    metrics.running += 1;
+  }
+
+  private ended(inner: Inner): void {
+    if (this.inners.delete(inner)) this.context.metrics[inner.counted] -= 1;
   }
 }

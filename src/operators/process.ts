@@ -1,7 +1,7 @@
 import type { OperatorFunction, Subscription } from "rxjs";
 import type { Lane } from "../core/broker.ts";
 import { ConfigError, StoppedError } from "../core/errors.ts";
-import { joinLineages } from "../core/joint.ts";
+import { JointLineage } from "../core/joint.ts";
 import type { Line } from "../core/line.ts";
 import type { Lineage } from "../core/lineage.ts";
 import type { StreamRecord } from "../core/record.ts";
@@ -119,6 +119,8 @@ class Instances<K, V, RK, RV> {
 /** A hold and the share that it keeps; the share is undefined when the hold has ended. */
 interface Hold extends Held {
   share: Lineage | undefined;
+  /** It was given back by a drain or with its lane: nothing can come of it any more, and that is nobody's mistake. */
+  returned: boolean;
   /** The line that the record stood in. */
   readonly line: Line | undefined;
 }
@@ -132,6 +134,8 @@ class Instance<K, V, RK, RV> implements ProcessorContext<RK, RV> {
   private readonly holds = new Set<Hold>();
   private readonly timers = new Set<Subscription>();
   private current: Lineage | undefined = undefined;
+  /** Made for the current record. */
+  private fresh: Hold[] = [];
   private closed = false;
 
   constructor(
@@ -149,16 +153,18 @@ class Instance<K, V, RK, RV> implements ProcessorContext<RK, RV> {
 
   process({ record, lineage }: Envelope<K, V>): void {
     this.current = lineage;
+    this.fresh = [];
     try {
       this.processor.process(record);
     } catch (cause) {
-      const hold = this.heldOf(lineage);
-      if (hold !== undefined) this.end(hold); // the share stays with the envelope, which the policy gets
+      // The policy decides about the record alone, and may give it here again.
+      for (const hold of this.fresh) hold.done();
       throw cause;
     } finally {
       this.current = undefined;
     }
-    if (this.heldOf(lineage) === undefined) lineage.done();
+    if (this.context.draining.aborted) this.releaseAll();
+    lineage.done();
   }
 
   now(): number {
@@ -166,14 +172,16 @@ class Instance<K, V, RK, RV> implements ProcessorContext<RK, RV> {
   }
 
   forward(record: StreamRecord<RK, RV>, options?: { readonly from?: readonly Held[] }): void {
-    const lineage = options?.from === undefined ? this.current?.fork() : this.join(options.from);
-    if (lineage !== undefined) return this.out.next({ record, lineage });
-    throw new ConfigError(
-      `forward in ${this.context.name}: outside process() a record needs { from: [hold, …] }, else nothing would say when its cause is done`,
-    );
+    const { current } = this;
+    if (options?.from === undefined && current === undefined) {
+      throw this.mistake("outside process() a record needs { from: [hold, …] }, else nothing would say when its cause is done");
+    }
+    const lineage = options?.from === undefined ? current?.fork() : this.join(options.from);
+    if (lineage !== undefined) this.out.next({ record, lineage });
   }
 
   schedule(intervalMs: number, fn: (now: number) => void): Cancel {
+    if (!(intervalMs >= 1)) throw this.mistake(`schedule() takes an interval of at least 1 ms, got ${intervalMs}`);
     const { errors, scheduler } = this.context;
     const timer = scheduler.schedule(function () {
       try {
@@ -191,36 +199,45 @@ class Instance<K, V, RK, RV> implements ProcessorContext<RK, RV> {
   }
 
   hold(): Held {
-    const share = this.current;
-    if (share === undefined) throw new ConfigError(`hold in ${this.context.name}: there is no record outside process()`);
+    const { current } = this;
+    if (current === undefined) throw this.mistake("there is no record to hold outside process()");
+    const share = current.fork();
+    share.stepOut();
     const hold: Hold = {
       share,
-      line: share.line,
+      returned: false,
+      line: current.line,
       done: () => this.end(hold)?.done(),
       release: (cause) => this.end(hold)?.release(cause),
     };
     this.holds.add(hold);
+    this.fresh.push(hold);
     this.context.metrics.held += 1;
-    share.stepOut();
     return hold;
   }
 
   /** A drain has begun: what is held is given back. */
   releaseAll(): void {
-    for (const hold of [...this.holds]) hold.release(new StoppedError("drained while a processor held the record"));
+    this.giveBack(this.holds, "drained while a processor held the record");
   }
 
   close(): void {
     if (this.closed) return;
     this.closed = true;
     for (const timer of this.timers) timer.unsubscribe();
-    for (const hold of [...this.holds]) hold.done();
-    this.processor.close?.();
+    this.giveBack(this.holds, "a processor was closed while it held the record");
+    try {
+      this.processor.close?.();
+    } catch (cause) {
+      this.context.errors.uncaught(cause);
+    }
   }
 
-  private heldOf(lineage: Lineage): Hold | undefined {
-    for (const hold of this.holds) if (hold.share === lineage) return hold;
-    return undefined;
+  private giveBack(holds: Iterable<Hold>, why: string): void {
+    for (const hold of [...holds]) {
+      hold.returned = true;
+      hold.release(new StoppedError(why));
+    }
   }
 
   private end(hold: Hold): Lineage | undefined {
@@ -230,21 +247,25 @@ class Instance<K, V, RK, RV> implements ProcessorContext<RK, RV> {
     return share;
   }
 
-  private join(from: readonly Held[]): Lineage {
-    const shares: Lineage[] = [];
-    let line: Line | undefined;
-    for (const held of from) {
-      const hold = held as Hold; // every Held of this instance was made by `hold` above
-      const share = this.end(hold);
-      if (share === undefined) throw new ConfigError(`forward in ${this.context.name}: a hold that has ended can't be used again`);
-      shares.push(share);
-      line = hold.line;
+  /** Undefined when one of them was given back: then all are, and the record that was made from them is dropped. */
+  private join(from: readonly Held[]): Lineage | undefined {
+    const holds = [...new Set(from as readonly Hold[])]; // every Held of this instance was made by `hold` above
+    const last = holds.at(-1);
+    if (last === undefined) throw this.mistake("from is empty");
+    if (holds.some(({ returned }) => returned)) {
+      this.giveBack(holds, "a record that was held together with it was given back");
+      return undefined;
     }
-    const [first, ...rest] = shares;
-    if (first === undefined) throw new ConfigError(`forward in ${this.context.name}: from is empty`);
-    const joint = joinLineages([first, ...rest]);
-    if (this.current?.line !== undefined) joint.enter(this.current.line, this.current);
-    else if (line !== undefined) joint.enter(line);
+    if (holds.some(({ share }) => share === undefined)) throw this.mistake("a hold that has ended can't be used again");
+    const [first, ...rest] = holds.flatMap((hold) => this.end(hold) ?? []);
+    if (first === undefined) return undefined;
+    const joint = new JointLineage([first, ...rest]);
+    const line = this.current === undefined ? last.line : this.current.line;
+    if (line !== undefined) joint.enter(line, this.current);
     return joint;
+  }
+
+  private mistake(what: string): ConfigError {
+    return new ConfigError(`${this.context.name}: ${what}`);
   }
 }

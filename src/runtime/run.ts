@@ -113,25 +113,21 @@ export class Run implements LineageEnd {
   }
 
   released(lineage: DeliveryLineage, cause: unknown): void {
-    this.ended(lineage, "released");
+    this.ended("released");
     lineage.delivery.nack(cause);
   }
 
-  /** The driver ignores both answers for a lane that is lost; they end the shares that a joint record stands for. */
-  lost(lineage: DeliveryLineage): void {
-    this.ended(lineage, "lost");
-    lineage.delivery.nack(undefined);
+  lost(): void {
+    this.ended("lost");
   }
 
   private ack(lineage: DeliveryLineage): void {
-    this.ended(lineage, "settled");
+    this.ended("settled");
     lineage.delivery.ack();
     this.parts.settled();
   }
 
-  /** A joint record is no delivery of its own: the ones that it stands for are counted. */
-  private ended({ joint }: DeliveryLineage, how: "settled" | "released" | "lost"): void {
-    if (joint) return;
+  private ended(how: "settled" | "released" | "lost"): void {
     this.parts.metrics[how] += 1;
     this.parts.metrics.inFlight -= 1;
   }

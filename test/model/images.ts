@@ -4,8 +4,8 @@ import { type LabelledImages, loadFashionMnist } from "../../model/dataset.ts";
 import { drawGarments } from "../../model/synthetic.ts";
 
 /**
- * The 10,000 test images: from `FASHION_MNIST_DIR`, else from a folder `shared/fashion-mnist` beside the repository; `undefined` on a
- * machine that has neither. In CI they must be there.
+ * The 10,000 test images: from `FASHION_MNIST_DIR`, else from a folder `shared/fashion-mnist` beside the repository;
+ * `undefined` on a machine that has neither. In CI they must be there.
  */
 export const testImages: LabelledImages | undefined = await findTestImages();
 

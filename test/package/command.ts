@@ -8,27 +8,44 @@ export interface CommandOptions {
   readonly timeoutMs?: number;
 }
 
+/** How a command ended. */
+export interface Ending {
+  /** `0`, or what went wrong: an exit code, a signal, the code of an error of the system. */
+  readonly status: number | string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
 /** Longest output that an error shows of a failed command: its end. */
 const shownCharacters = 4_000;
 
-/** Runs a command to its end and gives its standard output. Rejects with the end of its output when it does not exit with 0. */
-export function run(command: string, args: readonly string[], options: CommandOptions): Promise<string> {
+/** Runs a command to its end, whatever that is. */
+export function end(command: string, args: readonly string[], options: CommandOptions): Promise<Ending> {
   const { cwd, env, timeoutMs: timeout = 170_000 } = options;
-  const settings = { cwd, env: { ...cleanEnvironment(), ...env }, timeout, killSignal: "SIGKILL", maxBuffer: 2 ** 26 } as const;
-  return new Promise((resolve, reject) => {
+  const settings = {
+    cwd,
+    env: { ...cleanEnvironment(), ...env },
+    timeout,
+    killSignal: "SIGKILL",
+    maxBuffer: 2 ** 26,
+  } as const;
+  return new Promise((resolve) => {
     execFile(command, args, settings, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout);
-      else {
-        const { code, signal } = error;
-        const end = signal == null ? `exited with ${code}` : `was ended by ${signal} (limit ${timeout} ms)`;
-        reject(new Error(`${[command, ...args].join(" ")} ${end}\n${(stdout + stderr).slice(-shownCharacters)}`));
-      }
+      resolve({ status: error === null ? 0 : (error.code ?? error.signal ?? error.message), stdout, stderr });
     });
   });
 }
 
+/** Runs a command and gives its standard output. Rejects with the end of what it wrote when it does not exit with 0. */
+export async function run(command: string, args: readonly string[], options: CommandOptions): Promise<string> {
+  const { status, stdout, stderr } = await end(command, args, options);
+  if (status === 0) return stdout;
+  throw new Error(`${[command, ...args].join(" ")}: ${status}\n${(stdout + stderr).slice(-shownCharacters)}`);
+}
+
 /** What a user's shell has: nothing of the npm script and of the test runner that this process was started by. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  const own = /^(npm_(?!config_(cache|registry|userconfig)$)|VITEST|NODE_(ENV|OPTIONS)$|(TEST|DEV|PROD|MODE|SSR|BASE_URL)$)/i;
+  const own =
+    /^(npm_(?!config_(cache|registry|userconfig)$)|VITEST|NODE_(ENV|OPTIONS)$|(TEST|DEV|PROD|MODE|SSR|BASE_URL)$)/i;
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name)));
 }

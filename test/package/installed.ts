@@ -20,7 +20,7 @@ declare module "vitest" {
 const repository = resolve(import.meta.dirname, "../..");
 
 /** Packs the library and installs it in an empty project, for all tests of this folder. */
-export default async function setup({ provide }: TestProject): Promise<() => void> {
+export async function setup({ provide }: TestProject): Promise<() => void> {
   const workspace = mkdtempSync(join(tmpdir(), "millrace-package-"));
   const packed = await run("npm", ["pack", "--json", "--pack-destination", workspace], { cwd: repository });
   const [{ filename }] = JSON.parse(packed.slice(packed.indexOf("["))) as [{ readonly filename: string }];

@@ -59,7 +59,9 @@ describe.each([20, 22, 24])("on Node %i", (major) => {
 async function installNode(major: number): Promise<string> {
   const folder = join(inject("workspace"), `node-${major}`);
   mkdirSync(folder);
-  await run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--prefix", folder, `node@${major}`], { cwd: folder });
+  await run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--prefix", folder, `node@${major}`], {
+    cwd: folder,
+  });
   return join(folder, "node_modules", "node", "bin", process.platform === "win32" ? "node.exe" : "node");
 }
 

@@ -3,7 +3,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import type { DataFile } from "../../../model/files.ts";
 
-/** A web server on the loopback interface that answers each request with the next of the given answers, then with the last one again. */
+/**
+ * A web server on the loopback interface that answers each request with the next of the given answers, then with the
+ * last one again.
+ */
 export interface FileHost extends AsyncDisposable {
   /** The address of its folder, ending in `/`. */
   readonly url: string;

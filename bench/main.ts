@@ -1,0 +1,39 @@
+// npm run bench: what the topology itself costs, beside the same steps in plain RxJS, and whether memory stays flat.
+import { cpus } from "node:os";
+import { plainRate, topologyRate } from "./topology.ts";
+import { heapOver } from "./heap.ts";
+
+const rounds = 7;
+const records = 1_000_000;
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+}
+
+function millions(value: number): string {
+  return (value / 1e6).toFixed(2);
+}
+
+console.log(`Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? "?"}`);
+await topologyRate(records); // the first round compiles
+plainRate(records);
+const ours: number[] = [];
+const plain: number[] = [];
+for (let round = 0; round < rounds; round += 1) {
+  ours.push(await topologyRate(records));
+  plain.push(plainRate(records));
+}
+const ratios = ours.map((rate, round) => rate / (plain[round] ?? Number.NaN));
+console.log(`\n${records.toLocaleString("en")} records, ${rounds} rounds in turn: median (lowest to highest)\n`);
+console.log("| source → map → filter → flatMap → sink | million records/s |");
+console.log("| --- | --- |");
+for (const [name, rates] of [
+  ["memory broker, serdes, lanes, credit, settlement", ours],
+  ["the same steps in plain RxJS on bare values", plain],
+] as const) {
+  console.log(`| ${name} | ${millions(median(rates))} (${millions(Math.min(...rates))} to ${millions(Math.max(...rates))}) |`);
+}
+console.log(`| ratio, round by round | ${median(ratios).toFixed(2)} |`);
+
+const heap = await heapOver(10_000_000);
+console.log(`\nheap after each million of 10,000,000 records, MB: ${heap.map((bytes) => (bytes / 2 ** 20).toFixed(1)).join(", ")}`);
