@@ -1,9 +1,8 @@
 // npm run bench: what the topology itself costs, beside the same steps in plain RxJS, and whether memory stays flat.
+import { execFileSync } from "node:child_process";
 import { cpus } from "node:os";
-import { plainRate, topologyRate } from "./topology.ts";
-import { heapOver } from "./heap.ts";
 
-const rounds = 7;
+const rounds = 5;
 const records = 1_000_000;
 
 function median(values: readonly number[]): number {
@@ -14,17 +13,21 @@ function millions(value: number): string {
   return (value / 1e6).toFixed(2);
 }
 
+/** Runs a measurement in a process of its own: two in one would make each other's call sites polymorphic. */
+function measure(what: string): readonly number[] {
+  const args = ["--expose-gc", "--import", "tsx", "bench/measure.ts", what, String(records)];
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as number[];
+}
+
 console.log(`Node ${process.versions.node}, ${cpus().length} × ${cpus()[0]?.model ?? "?"}`);
-await topologyRate(records); // the first round compiles
-plainRate(records);
 const ours: number[] = [];
 const plain: number[] = [];
 for (let round = 0; round < rounds; round += 1) {
-  ours.push(await topologyRate(records));
-  plain.push(plainRate(records));
+  ours.push(median(measure("topology")));
+  plain.push(median(measure("plain")));
 }
 const ratios = ours.map((rate, round) => rate / (plain[round] ?? Number.NaN));
-console.log(`\n${records.toLocaleString("en")} records, ${rounds} rounds in turn: median (lowest to highest)\n`);
+console.log(`\n${records.toLocaleString("en")} records, ${rounds} rounds in turn, each the median of 5 in a process of its own: median (lowest to highest)\n`);
 console.log("| source → map → filter → flatMap → sink | million records/s |");
 console.log("| --- | --- |");
 for (const [name, rates] of [
@@ -35,5 +38,5 @@ for (const [name, rates] of [
 }
 console.log(`| ratio, round by round | ${median(ratios).toFixed(2)} |`);
 
-const heap = await heapOver(10_000_000);
+const heap = measure("heap");
 console.log(`\nheap after each million of 10,000,000 records, MB: ${heap.map((bytes) => (bytes / 2 ** 20).toFixed(1)).join(", ")}`);

@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { from, filter, map, mergeMap } from "rxjs";
 import { numberSerde, StreamsApp, StreamsBuilder, type OutgoingRecord } from "millrace";
-import { memoryBroker, type MemoryBroker } from "millrace/memory";
+import { memoryBroker } from "millrace/memory";
 
 /** The five steps: source, map, filter (half stay), flatMap (two of each), sink: as many records out as in. */
 function topology(): ReturnType<StreamsBuilder["build"]> {
@@ -15,30 +15,29 @@ function topology(): ReturnType<StreamsBuilder["build"]> {
   return builder.build();
 }
 
-const encoded = Array.from({ length: 1024 }, (_, index) => numberSerde.serialize(index, [], "in") as Uint8Array);
-
-function fill(broker: MemoryBroker, count: number): void {
-  const outs: OutgoingRecord[] = [];
-  for (let index = 0; index < count; index += 1) {
-    outs.push({ topic: "in", key: null, value: encoded[index & 1023] ?? null, headers: [], timestamp: 0 });
-  }
-  broker.publish(outs);
-}
+/** What is published again and again: as many records as the app has credit for. */
+const outs: readonly OutgoingRecord[] = Array.from({ length: 4_000 }, (_, index) => ({
+  topic: "in",
+  key: null,
+  value: numberSerde.serialize(index, [], "in") as Uint8Array,
+  headers: [],
+  timestamp: 1_700_000_000_000 + index,
+}));
 
 /**
  * Records per second through the topology: append to the log, serdes, lanes, credit and settlement included.
  *
- * @param each is told how many records are done, after each 20,000
+ * @param each is told how many records are done, after each 4,000
  */
 export async function topologyRate(count: number, each: (done: number) => void = () => {}): Promise<number> {
   const broker = memoryBroker({ retention: 0 });
   const app = new StreamsApp(topology(), { applicationId: "bench", broker });
   await app.start();
   const began = performance.now();
-  for (let done = 0; done < count; done += 20_000) {
-    fill(broker, 20_000);
-    await app.whenSettled(done + 20_000);
-    each(done + 20_000);
+  for (let done = 0; done < count; done += outs.length) {
+    broker.publish(outs);
+    await app.whenSettled(done + outs.length);
+    each(done + outs.length);
   }
   const seconds = (performance.now() - began) / 1000;
   await app.close();

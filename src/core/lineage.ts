@@ -50,8 +50,9 @@ export class Lineage {
   turn: number | undefined = undefined;
   /** Set when the work has ended with something to let out. */
   waiting: Exit | undefined = undefined;
-  private readonly parent: Lineage | undefined;
-  private readonly index: number;
+  readonly parent: Lineage | undefined;
+  /** Which child of its parent it is, from 0. */
+  readonly index: number;
   private children = 0;
 
   constructor(root: DeliveryLineage | undefined, parent: Lineage | undefined, index: number) {

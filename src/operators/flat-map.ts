@@ -7,6 +7,9 @@ import type { NodeContext } from "./node-context.ts";
 import { operate } from "./operate.ts";
 import type { Out } from "./per-record.ts";
 
+/** Length of an array up to which its children go out in one go. */
+const shortArray = 64;
+
 /** The iterable of a record, and how one of its items becomes a record. */
 export interface Fan<K, V, T, RK, RV> {
   readonly project: (record: StreamRecord<K, V>) => Iterable<T>;
@@ -56,7 +59,35 @@ class Pulls<K, V, T, RK, RV> {
 
   take(envelope: Envelope<K, V>): void {
     this.context.metrics.processed += 1;
-    this.start({ envelope, items: undefined, emitted: 0, skip: 0 });
+    const { root } = envelope.lineage;
+    if (this.waiting.size > 0 || !this.context.pressure.open || root.over) return this.start(pullOf(envelope, undefined));
+    let items: Iterable<T>;
+    try {
+      items = this.fan.project(envelope.record);
+    } catch (cause) {
+      this.context.errors.handle(cause, envelope, () => this.start(pullOf(envelope, undefined)));
+      return;
+    }
+    // Nearly always there is room for all of a short array: no state is kept for it then.
+    if (Array.isArray(items) && items.length <= shortArray) this.emitAll(envelope, items);
+    else this.start(pullOf(envelope, itemsOf(items)));
+  }
+
+  /** A short array, as long as there is room. */
+  private emitAll(envelope: Envelope<K, V>, items: readonly T[]): void {
+    let emitted = 0;
+    try {
+      for (; emitted < items.length && this.context.pressure.open; emitted += 1) {
+        const record = this.fan.wrap(items[emitted] as T, envelope.record); // within its length
+        this.out.next({ record, lineage: envelope.lineage.fork() });
+      }
+    } catch (cause) {
+      const again = (): void => this.start({ envelope, items: undefined, emitted, skip: emitted });
+      this.context.errors.handle(cause, envelope, again);
+      return;
+    }
+    if (emitted === items.length) envelope.lineage.done();
+    else this.start({ envelope, items, emitted, skip: 0 });
   }
 
   private start(pull: Pull<K, V, T>): void {
@@ -121,6 +152,10 @@ class Pulls<K, V, T, RK, RV> {
     lineage.done();
     return false;
   }
+}
+
+function pullOf<K, V, T>(envelope: Envelope<K, V>, items: Pull<K, V, T>["items"]): Pull<K, V, T> {
+  return { envelope, items, emitted: 0, skip: 0 };
 }
 
 function itemsOf<T>(iterable: Iterable<T>): Iterator<T> | readonly T[] {

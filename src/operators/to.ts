@@ -86,7 +86,9 @@ class Outgoing<K, V> implements OutgoingRecord {
   readonly partition: ((partitions: number) => number) | undefined;
   private readonly base: Headers;
   private readonly origin: Origin;
-  private readonly path: string;
+  /** Path of the parent, and the index in it: most ids are never read, so the text is made when one is. */
+  private readonly parentPath: string | undefined;
+  private readonly index: number;
   private readonly sink: string;
 
   constructor(
@@ -105,12 +107,14 @@ class Outgoing<K, V> implements OutgoingRecord {
     this.partition = partition;
     this.base = record.headers;
     this.origin = lineage.root.delivery.origin;
-    this.path = lineage.path;
+    this.parentPath = lineage.parent?.path;
+    this.index = lineage.index;
     this.sink = sink;
   }
 
   get headers(): Headers {
-    const id = `${originOf(this.base, this.origin.position)}${this.path}#${this.sink}`;
+    const path = this.parentPath === undefined ? "" : `${this.parentPath}/${this.index}`;
+    const id = `${originOf(this.base, this.origin.position)}${path}#${this.sink}`;
     return withHeaders(this.base, [textHeader(provenanceHeaders.id, id)]);
   }
 }

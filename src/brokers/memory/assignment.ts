@@ -1,6 +1,7 @@
+import type { Subscription } from "rxjs";
 import type { Lane } from "../../core/broker.ts";
 import type { Origin, OutgoingRecord, Position } from "../../core/record.ts";
-import { MemoryDelivery } from "./delivery.ts";
+import { MemoryDelivery, type Retry } from "./delivery.ts";
 import type { PartitionLog } from "./partition-log.ts";
 
 /** What an assignment asks of the session that holds it. */
@@ -16,8 +17,8 @@ export interface AssignmentOwner {
   announce(assignment: Assignment): void;
   /** A delivery was acked: its credit is free. */
   acked(): void;
-  /** A delivery was given back: `again` hands it out again, or never when the session drains. */
-  nacked(attempt: number, again: () => void): void;
+  /** A delivery was given back: `again` is called after a backoff; undefined when the session drains, and the record stays with the broker. */
+  nacked(attempt: number, again: () => void): Subscription | undefined;
   /** Hands out a delivery. */
   emit(delivery: MemoryDelivery): void;
 }
@@ -50,11 +51,13 @@ export class Assignment {
     this.lane = { id: `${log.id}#${epoch}`, signal: this.abort.signal };
   }
 
-  /** Deliveries that are out, those in backoff included. */
+  /** Records that are out, those in backoff included. */
   get unsettled(): number {
-    let count = 0;
-    for (let index = this.head; index < this.slots.length; index += 1) if (this.slots[index]?.done === false) count += 1;
-    return count;
+    return this.open.length;
+  }
+
+  private get open(): MemoryDelivery[] {
+    return this.slots.slice(this.head).filter(isOpen);
   }
 
   /** The last position that is durably done; the next move is announced again. */
@@ -73,13 +76,24 @@ export class Assignment {
     return delivery;
   }
 
-  /** Gives the partition up: late acks count for nothing. Returns how many deliveries were out. */
+  /** Gives the partition up: late acks count for nothing. Returns how many records were out. */
   lose(): number {
-    const { unsettled } = this;
+    const { open } = this;
     this.lost = true;
-    this.abort.abort();
+    for (const slot of open) endBackoff(slot);
     this.slots = [];
-    return unsettled;
+    this.abort.abort();
+    return open.length;
+  }
+
+  /** A drain has begun: what waits to be handed out again stays with the broker. Returns how many records that are. */
+  releaseWaiting(): number {
+    const waiting = this.open.filter(({ retry }) => retry?.backoff !== undefined);
+    for (const slot of waiting) {
+      endBackoff(slot);
+      retryOf(slot).returned = true;
+    }
+    return waiting.length;
   }
 
   publish(delivery: MemoryDelivery, outs: readonly OutgoingRecord[]): Promise<void> | undefined {
@@ -93,9 +107,9 @@ export class Assignment {
   }
 
   ack(delivery: MemoryDelivery): void {
-    if (this.lost) return;
-    const slot = this.slotOf(delivery.offset);
-    if (slot === undefined || slot.done) return; // another handing out of it was acked before
+    const slot = this.openSlot(delivery);
+    if (slot === undefined) return;
+    endBackoff(slot);
     slot.done = true;
     slot.outbox = delivery.outbox;
     this.advance();
@@ -103,19 +117,36 @@ export class Assignment {
   }
 
   nack(delivery: MemoryDelivery): void {
-    if (this.lost || this.slotOf(delivery.offset)?.done !== false) return;
-    this.owner.nacked(delivery.attempt, () => {
-      if (this.lost) return;
-      this.owner.emit(new MemoryDelivery(this, delivery.record, delivery.offset, delivery.attempt + 1));
+    const slot = this.openSlot(delivery);
+    if (slot === undefined) return;
+    const retry = retryOf(slot);
+    if (retry.backoff !== undefined) return;
+    retry.backoff = this.owner.nacked(retry.handedOut, () => {
+      retry.backoff = undefined;
+      this.again(slot);
     });
+    retry.returned = retry.backoff === undefined;
   }
 
   /** Hands out everything that is out once more, as a broker does whose lease ran out. */
   redeliver(): void {
-    for (const { offset, done } of this.slots.slice(this.head)) {
-      const record = this.log.at(offset);
-      if (!done && record !== undefined) this.owner.emit(new MemoryDelivery(this, record, offset, 2));
+    for (const slot of this.open) {
+      endBackoff(slot);
+      this.again(slot);
     }
+  }
+
+  private again(slot: MemoryDelivery): void {
+    if (this.lost || !isOpen(slot)) return;
+    const retry = retryOf(slot);
+    retry.handedOut += 1;
+    this.owner.emit(new MemoryDelivery(this, slot.record, slot.offset, retry.handedOut));
+  }
+
+  /** The slot of a delivery whose answer counts: not after the lane was lost, nor when the record was acked or given back before. */
+  private openSlot({ offset }: MemoryDelivery): MemoryDelivery | undefined {
+    const slot = this.lost ? undefined : this.slotOf(offset);
+    return slot !== undefined && isOpen(slot) ? slot : undefined;
   }
 
   /** Slots are in the order of offsets without gaps, so a slot's place follows from the head's. */
@@ -142,4 +173,19 @@ export class Assignment {
     this.announcing = true;
     this.owner.announce(this);
   }
+}
+
+/** Neither acked nor given back. */
+function isOpen({ done, retry }: MemoryDelivery): boolean {
+  return !done && retry?.returned !== true;
+}
+
+function retryOf(slot: MemoryDelivery): Retry {
+  slot.retry ??= { handedOut: 1, backoff: undefined, returned: false };
+  return slot.retry;
+}
+
+function endBackoff({ retry }: MemoryDelivery): void {
+  retry?.backoff?.unsubscribe();
+  if (retry !== undefined) retry.backoff = undefined;
 }

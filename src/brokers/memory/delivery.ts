@@ -1,3 +1,4 @@
+import type { Subscription } from "rxjs";
 import type { Delivery, Lane } from "../../core/broker.ts";
 import type { Origin, OutgoingRecord, Position, RawRecord } from "../../core/record.ts";
 import type { Assignment } from "./assignment.ts";
@@ -19,7 +20,16 @@ class LogPosition implements Origin {
   }
 }
 
-/** One handing out of one record. Its slot in the assignment outlives it when it is nacked. */
+/** A record that was given back, or handed out more than once. */
+export interface Retry {
+  handedOut: number;
+  /** The wait before the next handing out. */
+  backoff: Subscription | undefined;
+  /** It was given back in a drain, and its credit with it. */
+  returned: boolean;
+}
+
+/** One handing out of one record. The first is also the record's slot in the assignment, which outlives it. */
 export class MemoryDelivery implements Delivery {
   readonly record: RawRecord;
   readonly attempt: number;
@@ -27,8 +37,10 @@ export class MemoryDelivery implements Delivery {
   readonly offset: number;
   /** Results that become visible with the commit; used under exactly once. */
   outbox: OutgoingRecord[] | undefined = undefined;
-  /** The record is acked, through this or another handing out of it. */
+  /** Of a slot: the record is acked, through this or another handing out of it. */
   done = false;
+  /** Of a slot: set when once was not enough. */
+  retry: Retry | undefined = undefined;
   private readonly assignment: Assignment;
   private settled = false;
 

@@ -39,7 +39,8 @@ export class PartitionLog {
   private readonly retention: number;
   /** The oldest offset that a group still has to commit; the end when no group reads this log. */
   private readonly needed: () => number;
-  private records: RawRecord[] = [];
+  /** As they were published; each becomes a `LogRecord` when it is first read. */
+  private records: (OutgoingRecord | LogRecord)[] = [];
   private base = 0;
   /** Number of records from which on it is worth looking for some to drop. */
   private limit: number;
@@ -64,11 +65,16 @@ export class PartitionLog {
   }
 
   at(offset: number): RawRecord | undefined {
-    return this.records[offset - this.base];
+    const index = offset - this.base;
+    const record = this.records[index];
+    if (record === undefined || record instanceof LogRecord) return record;
+    const read = new LogRecord(this.topic, this.partition, record);
+    this.records[index] = read;
+    return read;
   }
 
   append(record: OutgoingRecord): void {
-    this.records.push(new LogRecord(this.topic, this.partition, record));
+    this.records.push(record);
     if (this.records.length > this.limit) this.overflow();
     for (const reader of this.readers) reader();
   }

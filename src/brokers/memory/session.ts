@@ -41,8 +41,7 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
   private scheduled = false;
   private closed = false;
   private draining: Drain | undefined = undefined;
-  /** Deliveries that were nacked and wait to be handed out again. */
-  private readonly backoffs = new Set<Subscription>();
+  private drained: Promise<DrainReport> | undefined = undefined;
   private readonly wake = (): void => this.schedule();
 
   constructor(topics: Topics, group: ConsumerGroup, options: SessionOptions, faults: Faults) {
@@ -74,19 +73,23 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
   }
 
   drain(ms: number): Promise<DrainReport> {
+    this.drained ??= this.begin(ms);
+    return this.drained;
+  }
+
+  private begin(ms: number): Promise<DrainReport> {
     const began = this.inFlight;
+    let released = 0;
+    for (const assignment of this.assignments) released += assignment.releaseWaiting();
+    this.inFlight -= released;
     return new Promise((resolve) => {
-      const { size } = this.backoffs;
-      for (const backoff of this.backoffs) backoff.unsubscribe();
-      this.backoffs.clear();
-      this.inFlight -= size;
       const finish = (): void => {
         timer?.unsubscribe();
         const { settled = 0, released = 0 } = this.draining ?? {};
         resolve({ settled, released, abandoned: began - settled - released });
         this.out?.complete();
       };
-      this.draining = { settled: 0, released: size, finish };
+      this.draining = { settled: 0, released, finish };
       const waits = this.inFlight > 0;
       const timer = waits ? this.options.scheduler.schedule(finish, ms) : undefined;
       if (!waits) finish();
@@ -159,25 +162,16 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
     if (!this.pumping) this.pump();
   }
 
-  nacked(attempt: number, again: () => void): void {
-    if (this.draining !== undefined) {
-      this.inFlight -= 1;
-      this.freed("released");
-      return;
-    }
+  nacked(attempt: number, again: () => void): Subscription | undefined {
     // It keeps its slot and its credit while it waits.
-    const backoff = this.options.scheduler.schedule(() => {
-      this.backoffs.delete(backoff);
-      again();
-    }, Math.min(100 * 2 ** (attempt - 1), 10_000));
-    this.backoffs.add(backoff);
+    if (this.draining === undefined) return this.options.scheduler.schedule(again, Math.min(100 * 2 ** (attempt - 1), 10_000));
+    this.inFlight -= 1;
+    this.freed("released");
+    return undefined;
   }
 
   emit(delivery: MemoryDelivery): void {
-    if (this.draining !== undefined) {
-      this.inFlight -= 1;
-      this.freed("released");
-    } else this.out?.next(delivery);
+    if (this.draining === undefined) this.out?.next(delivery);
   }
 
   /** In a microtask: whoever publishes does not run the consumers on its own stack. */

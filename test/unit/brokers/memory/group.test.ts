@@ -10,8 +10,11 @@ function fourPartitions(): MemoryBroker {
 }
 
 /** Partitions whose lanes are still the reader's. */
-function held({ deliveries }: Reader): (number | undefined)[] {
-  return deliveries.filter(({ lane }) => lane?.signal.aborted === false).map(({ record }) => record.partition);
+function held({ deliveries }: Reader): number[] {
+  return deliveries
+    .filter(({ lane }) => lane?.signal.aborted === false)
+    .map(({ record }) => record.partition ?? -1)
+    .toSorted();
 }
 
 describe("a consumer group", () => {
@@ -26,8 +29,8 @@ describe("a consumer group", () => {
     await two.session.close();
     await turn();
     expect(held(two)).toEqual([]);
-    expect(held(one)).toEqual([0, 2, 1, 3]);
-    expect(values(one.deliveries)).toEqual(["0", "1", "2", "3", "1", "3"]);
+    expect(held(one)).toEqual([0, 1, 2, 3]);
+    expect(values(one.deliveries.slice(4)).toSorted()).toEqual(["1", "3"]);
   });
 
   test("gives a member without a partition nothing, until another leaves", async () => {

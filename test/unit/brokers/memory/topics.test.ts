@@ -88,29 +88,21 @@ describe("writing", () => {
 
   test("reads headers at most once, and only when somebody asks", () => {
     let reads = 0;
-    const broker = memoryBroker();
-    broker.publish([
-      {
-        ...out("IN", "a"),
-        get headers() {
-          reads += 1;
-          return [["name", new Uint8Array([1])] as const];
-        },
-      },
-    ]);
-    expect(reads).toBe(1); // the spread above read them
-    const lazy: OutgoingRecord = Object.defineProperty(out("IN", "b"), "headers", {
+    const lazy: OutgoingRecord = Object.defineProperty(out("IN", "a"), "headers", {
       get: () => {
         reads += 1;
         return [["name", new Uint8Array([1])] as const];
       },
     });
+    const broker = memoryBroker();
     broker.publish([lazy]);
+    const [record] = broker.records("IN");
+    expect(record?.value).toEqual(lazy.value);
+    expect(reads).toBe(0);
+    expect(record?.headers).toEqual([["name", new Uint8Array([1])]]);
+    expect(record?.headers).toEqual([["name", new Uint8Array([1])]]);
+    expect(broker.records("IN")[0]?.headers).toHaveLength(1);
     expect(reads).toBe(1);
-    const record = broker.records("IN").at(-1);
-    expect(record?.headers).toEqual([["name", new Uint8Array([1])]]);
-    expect(record?.headers).toEqual([["name", new Uint8Array([1])]]);
-    expect(reads).toBe(2);
   });
 });
 

@@ -1,0 +1,80 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import {
+  BrokerError,
+  ConfigError,
+  DecodeError,
+  EngineError,
+  errorCodes,
+  InferenceError,
+  messageOf,
+  ProcessError,
+  PublishError,
+  StoppedError,
+  StreamsError,
+} from "../../src/core/errors.ts";
+
+const position = "memory:in/0@7";
+const errors: readonly StreamsError[] = [
+  new ConfigError("why"),
+  new DecodeError("why", position),
+  new ProcessError("why", position),
+  new InferenceError("why", { shape: [2, 3] }),
+  new EngineError("why"),
+  new BrokerError("why", "memory"),
+  new PublishError("why", position),
+  new StoppedError("why"),
+];
+
+describe("ERRORS.md", () => {
+  const text = readFileSync(new URL("../../ERRORS.md", import.meta.url), "utf8");
+
+  test("has a section for each code, in their order, and none for another", () => {
+    expect([...text.matchAll(/^## (.*)$/gm)].map(([, code]) => code)).toEqual(errorCodes);
+  });
+
+  test("names each code in its table, with its class and whether it is retryable", () => {
+    const rows = [...text.matchAll(/^\| \[`(\w+)`\]\(#(\w+)\) +\| `(\w+)` +\| (yes|no)/gm)];
+    expect(rows.map(([, ...cells]) => cells)).toEqual(
+      errors.map(({ code, name, retryable }) => [code, code.toLowerCase(), name, retryable ? "yes" : "no"]),
+    );
+  });
+
+  test.each(errorCodes)("says what %s means, where it comes from and what to do", (code) => {
+    const section = text.split(/^## /m).find((part) => part.startsWith(code));
+    expect(section).toMatch(/^\w+\n\n\w[^]+\n\n\*\*Typical causes\*\*\n\n- [^]+\n\n\*\*Remedy\.\*\* \w/);
+  });
+});
+
+describe("a StreamsError", () => {
+  test("exists for each code, once", () => {
+    expect(errors.map(({ code }) => code)).toEqual(errorCodes);
+  });
+
+  test.each(errors)("has the name of its class: $name", (error) => {
+    expect(error).toBeInstanceOf(StreamsError);
+    expect(error).toBeInstanceOf(Error);
+    expect(error.name).toBe(error.constructor.name);
+    expect(error.message).toMatch(/^why/);
+  });
+
+  test("keeps its cause and what it knows", () => {
+    const cause = new Error("deep");
+    expect(new ConfigError("why", { cause }).cause).toBe(cause);
+    expect(new DecodeError("why", position, { cause })).toMatchObject({
+      cause,
+      position,
+      message: `why (at ${position})`,
+    });
+    expect(new InferenceError("why", { shape: [2, 3] }).shape).toEqual([2, 3]);
+    expect(new BrokerError("why", "kafka").broker).toBe("kafka");
+  });
+
+  test("is for ever when the record that could not be written is the reason", () => {
+    expect(new PublishError("too large", position, { retryable: false }).retryable).toBe(false);
+  });
+});
+
+test("messageOf reads whatever was thrown", () => {
+  expect([new Error("a"), "b", 3, null].map(messageOf)).toEqual(["a", "b", "3", "null"]);
+});
