@@ -49,7 +49,8 @@ function packageEntry(specifier: string): string {
 
 /** Node 22.18 and later read TypeScript themselves; for older ones the project's own tsx is used. */
 async function registerTypeScript(): Promise<void> {
-  if ((process.features as { readonly typescript?: unknown }).typescript) return;
+  const { typescript } = process.features as { readonly typescript?: string | false };
+  if (typeof typescript === "string") return;
   try {
     const { register } = await import("tsx/esm/api");
     register();

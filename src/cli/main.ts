@@ -37,8 +37,8 @@ function program(): Command {
     .addOption(json)
     .action(async (start: number | undefined, end: number | undefined, flags: StartFlags) => {
       if (start !== undefined && end === undefined) command.error("error: give both ends of the range: start and end");
-      const { start: run } = await import("./start.ts");
-      await run(start === undefined || end === undefined ? undefined : { start, end }, flags);
+      const { runStart } = await import("./start.ts");
+      await runStart(start === undefined || end === undefined ? undefined : { start, end }, flags);
     });
   command
     .command("run")

@@ -20,7 +20,7 @@ const encoder = new TextEncoder();
 const key = encoder.encode("console");
 
 /** The reference application on the embedded broker: one range and the end, or [0, 10) and then what standard input asks for. */
-export async function start(only: Range | undefined, flags: StartFlags): Promise<void> {
+export async function runStart(only: Range | undefined, flags: StartFlags): Promise<void> {
   const { embeddedInference } = await import("millrace/topologies/embedded-inference");
   const logger = terminalLogger(flags);
   const { engine, drainMs } = flags;

@@ -69,8 +69,8 @@ class Pulls<K, V, T, RK, RV> {
       return;
     }
     // Nearly always there is room for all of a short array: no state is kept for it then.
-    if (Array.isArray(items) && items.length <= shortArray) this.emitAll(envelope, items);
-    else this.start(pullOf(envelope, itemsOf(items)));
+    if (Array.isArray(items) && items.length <= shortArray) this.emitAll(envelope, items as readonly T[]);
+    else this.start(pullOf<K, V, T>(envelope, itemsOf(items)));
   }
 
   /** A short array, as long as there is room. */
@@ -128,10 +128,10 @@ class Pulls<K, V, T, RK, RV> {
         return true;
       }
       // Array.isArray does not narrow a readonly array away, here and above.
-      const { done, value } = (pull.items as Iterator<T>).next();
-      if (done === true) return this.ended(lineage);
+      const result: IteratorResult<T, unknown> = (pull.items as Iterator<T>).next();
+      if (result.done === true) return this.ended(lineage);
       if (pull.skip > 0) pull.skip -= 1;
-      else this.emit(pull, value);
+      else this.emit(pull, result.value);
       return true;
     } catch (cause) {
       this.context.errors.handle(cause, pull.envelope, () =>
@@ -159,5 +159,5 @@ function pullOf<K, V, T>(envelope: Envelope<K, V>, items: Pull<K, V, T>["items"]
 }
 
 function itemsOf<T>(iterable: Iterable<T>): Iterator<T> | readonly T[] {
-  return Array.isArray(iterable) ? iterable : iterable[Symbol.iterator]();
+  return Array.isArray(iterable) ? (iterable as readonly T[]) : iterable[Symbol.iterator]();
 }

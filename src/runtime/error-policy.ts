@@ -63,6 +63,12 @@ export class ErrorPolicy {
     this.waiting.clear();
   }
 
+  /** Everything has stopped: nothing is tried again. */
+  stop(): void {
+    for (const timer of this.waiting.values()) timer.unsubscribe();
+    this.waiting.clear();
+  }
+
   private decide(handling: ErrorHandling, question: Question): void {
     const { node, error, envelope, attempt } = question;
     const { lineage } = envelope;

@@ -115,9 +115,9 @@ export class InputFeed {
 
   private async pullAll(): Promise<void> {
     while (!this.stopped && this.inFlight < this.maxInFlight && this.iterator !== undefined) {
-      const { done, value } = await this.iterator.next();
-      if (done === true || this.stopped) this.iterator = undefined;
-      else this.deliver(value);
+      const result: IteratorResult<unknown, unknown> = await this.iterator.next();
+      if (result.done === true || this.stopped) this.iterator = undefined;
+      else this.deliver(result.value);
     }
   }
 

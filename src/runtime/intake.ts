@@ -27,7 +27,7 @@ export class Intake {
   }
 
   take(delivery: Delivery, route: Route): void {
-    if (this.stopped) return delivery.nack(new StoppedError("drained before it was begun"));
+    if (this.stopped) return this.giveBack(delivery);
     if (this.pressure.open && this.waiting.length === 0) return this.admit(delivery, route);
     this.waiting.push({ delivery, route });
     if (this.waiting.length === 1) this.pressure.ask(() => this.turn());
@@ -39,7 +39,11 @@ export class Intake {
     const waiting = this.waiting.slice(this.next);
     this.waiting = [];
     this.next = 0;
-    for (const { delivery } of waiting) delivery.nack(new StoppedError("drained before it was begun"));
+    for (const { delivery } of waiting) this.giveBack(delivery);
+  }
+
+  private giveBack(delivery: Delivery): void {
+    new DeliveryLineage(delivery, undefined, this.end).release(new StoppedError("drained before it was begun"));
   }
 
   private turn(): boolean {

@@ -3,6 +3,9 @@ import { Line } from "../core/line.ts";
 import type { Ownership } from "../core/lineage.ts";
 import type { Ordered } from "../topology/nodes.ts";
 
+/** Gives each sequence of bytes a text of its own; UTF-8 would not. */
+const oneToOne = new TextDecoder("latin1");
+
 /** The lines of one lane: one for all its records, or one per key. */
 export class LaneLines implements Ownership {
   lost = false;
@@ -18,7 +21,7 @@ export class LaneLines implements Ownership {
   lineOf(delivery: Delivery, ordered: Ordered): Line | undefined {
     if (ordered === "partition") return this.whole;
     if (ordered === false || delivery.record.key === null) return undefined;
-    const key = String.fromCharCode(...delivery.record.key);
+    const key = oneToOne.decode(delivery.record.key);
     const known = this.byKey.get(key);
     if (known !== undefined) return known;
     const line = new Line(() => this.byKey.delete(key));

@@ -33,7 +33,7 @@ export class Outlet extends Subscriber<AnyEnvelope> {
     results: Subject<StreamRecord<unknown, unknown>>,
     broken: (cause: unknown) => void,
   ) {
-    super();
+    super(); // oxlint-disable-line typescript/no-deprecated -- as in operate.ts
     this.broken = broken;
     this.metrics = metrics;
     this.results = results;

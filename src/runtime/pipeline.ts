@@ -8,7 +8,7 @@ import type { Pressure } from "../operators/pressure.ts";
 import type { InputNode, NodeResources, OperatorNode, SourceNode, TopologyNode } from "../topology/nodes.ts";
 import { isOperator, type Topology } from "../topology/topology.ts";
 import type { ErrorPolicy, ErrorSeam } from "./error-policy.ts";
-import { InputDelivery } from "./inputs.ts";
+import type { InputDelivery } from "./inputs.ts";
 import type { Route } from "./intake.ts";
 import type { AppMetrics } from "./metrics.ts";
 import { ordersOf } from "./order.ts";

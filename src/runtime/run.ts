@@ -102,6 +102,7 @@ export class Run implements LineageEnd {
   async halt(): Promise<void> {
     this.halted = true;
     for (const feed of this.feeds) feed.stop();
+    this.errors.stop();
     this.subscription?.unsubscribe();
     this.pipeline?.subscription.unsubscribe();
     await Promise.all(this.sessions.map((session) => session.close()));

@@ -28,6 +28,7 @@ export class StreamsApp {
   private readonly waiters = new Set<Waiter>();
   private run: Run | undefined = undefined;
   private failure: StreamsError | undefined = undefined;
+  private opening: Promise<void> | undefined = undefined;
   private closing: Promise<DrainReport> | undefined = undefined;
   private ending: Promise<void> | undefined = undefined;
   /** Restarts since the last delivery was settled. */
@@ -84,18 +85,19 @@ export class StreamsApp {
   /**
    * Opens the models, then the session; resolves when deliveries flow.
    *
-   * Errors: what a model or the broker answered, after which the app is in `ERROR`; `ERR_STOPPED` when it was started before.
+   * Errors: what a model or the broker answered, after which the app is in `ERROR`; `ERR_STOPPED` when it was started before, or is closed meanwhile.
    */
   async start(): Promise<void> {
     if (this.state !== "CREATED") throw new StoppedError(`an app starts once; this one is ${this.state}`);
     this.machine.to("REBALANCING");
     try {
-      await this.openModels();
-      await this.openRun();
+      this.opening = this.openModels().then(() => this.openRun());
+      await this.opening;
     } catch (cause) {
       await this.end(cause);
       throw this.failure ?? cause;
     }
+    if (this.closing !== undefined) throw new StoppedError("the app was closed while it started");
   }
 
   /**
@@ -132,6 +134,7 @@ export class StreamsApp {
     }
     this.machine.to("PENDING_SHUTDOWN");
     this.settings.logger.info({ applicationId: this.settings.applicationId }, "app is draining");
+    await this.opening?.catch(() => {}); // whoever waits for it gets the error
     const report = (await this.run?.drain(drainMs)) ?? nothing;
     await this.closeModels();
     if (this.machine.may("NOT_RUNNING")) this.machine.to("NOT_RUNNING");
@@ -143,11 +146,13 @@ export class StreamsApp {
   private async openModels(): Promise<void> {
     for (const node of this.topology.nodes) {
       if (!isOperator(node) || node.model === undefined) continue;
+      if (this.state !== "REBALANCING") return;
       this.models.set(node.name, await node.model());
     }
   }
 
   private async openRun(): Promise<void> {
+    if (this.state !== "REBALANCING") return;
     const run = new Run({
       topology: this.topology,
       settings: this.settings,
@@ -181,9 +186,9 @@ export class StreamsApp {
   }
 
   private async reopen(): Promise<void> {
-    if (this.state !== "REBALANCING") return;
     try {
-      await this.openRun();
+      this.opening = this.openRun();
+      await this.opening;
     } catch (cause) {
       const error = asStreamsError(cause);
       if (!this.mayRestart(error)) return this.end(error);

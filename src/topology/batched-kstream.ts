@@ -3,7 +3,7 @@ import { provenanceHeaders, textHeader, withHeaders } from "../core/provenance.t
 import type { Headers, StreamRecord } from "../core/record.ts";
 import { batchMap } from "../operators/batch-map.ts";
 import { checkCount, type Graph } from "./graph.ts";
-import { KStream } from "./kstream.ts";
+import type { KStream } from "./kstream.ts";
 import type { NodeResources, OperatorNode } from "./nodes.ts";
 import type { AsyncOptions, BatchOptions, InferOptions } from "./options.ts";
 
@@ -14,14 +14,22 @@ import type { AsyncOptions, BatchOptions, InferOptions } from "./options.ts";
  */
 export class BatchedKStream<K, V> {
   private readonly graph: Graph;
+  private readonly streamOf: <R>(node: string) => KStream<K, R>;
   private readonly parents: readonly string[];
   private readonly options: BatchOptions<unknown>;
 
-  constructor(graph: Graph, parents: readonly string[], options: BatchOptions<V>) {
+  /** @param streamOf makes the stream that comes out of a node */
+  constructor(
+    graph: Graph,
+    streamOf: <R>(node: string) => KStream<K, R>,
+    parents: readonly string[],
+    options: BatchOptions<V>,
+  ) {
     const where = `batch() after ${parents.join(", ")}`;
     checkCount(where, "maxSize", options.maxSize);
     checkCount(where, "maxWaitMs", options.maxWaitMs ?? 0, 0);
     this.graph = graph;
+    this.streamOf = streamOf;
     this.parents = parents;
     // The constructor has checked the type; without it here a stream of circles is a stream of shapes.
     this.options = options as BatchOptions<unknown>;
@@ -41,7 +49,7 @@ export class BatchedKStream<K, V> {
     const { rows } = this.options;
     const name = this.graph.nextName("KSTREAM-INFER-", options.name);
     this.add(name, options, 1, {
-      model: model as ModelSource<unknown, unknown>, // its inputs are this stream's values: the signature says so
+      model,
       operator: ((context, resources) => {
         const opened = modelOf<V, O>(name, resources);
         const stamp = stampOf(opened.info);
@@ -60,7 +68,7 @@ export class BatchedKStream<K, V> {
         );
       }) as OperatorNode["operator"],
     });
-    return new KStream(this.graph, [name]);
+    return this.streamOf(name);
   }
 
   /** Calls a function with many values; it gives as many results, in the same order. */
@@ -80,7 +88,7 @@ export class BatchedKStream<K, V> {
           context,
         )) as OperatorNode["operator"],
     });
-    return new KStream(this.graph, [name]);
+    return this.streamOf(name);
   }
 
   private batching({ maxQueuedWeight }: NodeResources): { maxSize: number; maxWaitMs: number; maxQueuedWeight: number } {

@@ -2,7 +2,7 @@ import { ConfigError } from "../core/errors.ts";
 import type { StreamRecord } from "../core/record.ts";
 import { branch } from "../operators/branch.ts";
 import { checkName, type Graph } from "./graph.ts";
-import { KStream } from "./kstream.ts";
+import type { KStream } from "./kstream.ts";
 import type { ErrorHandling, Named } from "./options.ts";
 
 type Predicate<K, V> = (value: V, record: StreamRecord<K, V>) => boolean;
@@ -34,19 +34,23 @@ export class Branches<K, V> {
  */
 export class BranchedKStream<K, V> {
   private readonly graph: Graph;
+  private readonly streamOf: (node: string) => KStream<K, V>;
   private readonly name: string;
   private readonly predicates: Predicate<unknown, unknown>[] = [];
   private readonly streams = new Map<string, KStream<K, V>>();
   private defaultIndex: number | undefined = undefined;
   private ended = false;
 
+  /** @param streamOf makes the stream that comes out of a node */
   constructor(
     graph: Graph,
+    streamOf: (node: string) => KStream<K, V>,
     name: string,
     parents: readonly string[],
     onError: ErrorHandling | undefined,
   ) {
     this.graph = graph;
+    this.streamOf = streamOf;
     this.name = name;
     graph.addOperator({
       name,
@@ -94,6 +98,6 @@ export class BranchedKStream<K, V> {
     const name = `${this.name}${suffix}`;
     checkName("node", name);
     this.graph.addOperator({ name, parents: [this.name], branch: index, operator: () => (source) => source });
-    this.streams.set(name, new KStream(this.graph, [name]));
+    this.streams.set(name, this.streamOf(name));
   }
 }

@@ -31,8 +31,8 @@ export function describeDot(nodes: readonly NodeDescription[]): string {
 /** Text between quotes. A backslash would start an escape (`\N` is the node's id), `&` an entity; a line break must be one. */
 function quoted(text: string): string {
   const escaped = text
-    .replace(/[\\"]/g, "\\$&")
+    .replaceAll(/[\\"]/g, "\\$&")
     .replaceAll("&", "&amp;")
-    .replace(/\r\n?|\n/g, "\\n");
+    .replaceAll(/\r\n?|\n/g, "\\n");
   return `"${escaped}"`;
 }

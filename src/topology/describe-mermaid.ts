@@ -27,5 +27,5 @@ export function describeMermaid(nodes: readonly NodeDescription[]): string {
 
 /** Text between quotes; what could end it, or be read as HTML, Markdown or an entity, is written as an entity code. */
 function quoted(text: string): string {
-  return `"${text.replace(/["#&<>`\\\n\r]/g, (character) => `#${character.charCodeAt(0)};`)}"`;
+  return `"${text.replaceAll(/["#&<>`\\\n\r]/g, (character) => `#${character.charCodeAt(0)};`)}"`;
 }

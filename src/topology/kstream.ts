@@ -2,9 +2,8 @@ import type { ObservableInput, OperatorFunction } from "rxjs";
 import { ConfigError } from "../core/errors.ts";
 import type { StreamRecord } from "../core/record.ts";
 import { stringSerde, type Serializer } from "../core/serde.ts";
-import { branch } from "../operators/branch.ts";
 import { concatMap } from "../operators/concat-map.ts";
-import type { AnyEnvelope, Envelope } from "../operators/envelope.ts";
+import type { Envelope } from "../operators/envelope.ts";
 import { exitWith } from "../operators/exits.ts";
 import { filter } from "../operators/filter.ts";
 import { flatMap } from "../operators/flat-map.ts";
@@ -55,7 +54,7 @@ export class KStream<K, V> {
   }
 
   /** A new key and value for each record. */
-  map<RK, RV>(project: Callback<K, V, KeyValue<RK, RV> & Sync<KeyValue<RK, RV>>>, options?: NodeOptions): KStream<RK, RV> {
+  map<RK, RV>(project: Callback<K, V, KeyValue<RK, RV>>, options?: NodeOptions): KStream<RK, RV> {
     return this.add("KSTREAM-MAP-", options, {
       operator: (context) =>
         map((record: StreamRecord<K, V>) => {
@@ -153,7 +152,7 @@ export class KStream<K, V> {
    */
   split(options?: NodeOptions): BranchedKStream<K, V> {
     const name = this.graph.nextName("KSTREAM-BRANCH-", options?.name);
-    return new BranchedKStream(this.graph, name, this.parents, options?.onError);
+    return new BranchedKStream(this.graph, (node) => new KStream(this.graph, [node]), name, this.parents, options?.onError);
   }
 
   /** The records of both streams, in no order between them. */
@@ -199,7 +198,7 @@ export class KStream<K, V> {
 
   /** Groups records for a model or a function that takes many at once. Adds no node. */
   batch(options: BatchOptions<V>): BatchedKStream<K, V> {
-    return new BatchedKStream(this.graph, this.parents, options);
+    return new BatchedKStream(this.graph, <R>(node: string) => new KStream<K, R>(this.graph, [node]), this.parents, options);
   }
 
   /** Ends the stream in a topic, or in the one that a function picks for each record. In the order of the lanes. */

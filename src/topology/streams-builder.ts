@@ -1,7 +1,7 @@
 import type { ObservableInput } from "rxjs";
 import { ConfigError } from "../core/errors.ts";
 import type { RawRecord } from "../core/record.ts";
-import { stringSerde, type Deserializer } from "../core/serde.ts";
+import { stringSerde } from "../core/serde.ts";
 import { Graph } from "./graph.ts";
 import { KStream } from "./kstream.ts";
 import type { NodeOptions, StreamOptions } from "./options.ts";
@@ -28,8 +28,7 @@ export class StreamsBuilder {
       role: "source",
       name,
       topics: Object.freeze(list),
-      // K is `string` when no key serde is given: the overload's default says so.
-      key: (options.key ?? stringSerde) as Deserializer<unknown>,
+      key: options.key ?? stringSerde,
       value: options.value,
       autoOffsetReset: options.autoOffsetReset ?? "earliest",
       // The node forgets its types; its own serde makes the values that the extractor gets.

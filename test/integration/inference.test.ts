@@ -15,8 +15,8 @@ afterEach(async () => {
   await app?.close();
 });
 
-function request(broker: MemoryBroker, start: number, end: number): void {
-  const value = encoder.encode(JSON.stringify({ start_idx: start, end_idx: end }));
+function request(broker: MemoryBroker, first: number, end: number): void {
+  const value = encoder.encode(JSON.stringify({ start_idx: first, end_idx: end }));
   broker.publish([{ topic: "INFERENCE", key: null, value, headers: [], timestamp: 0 }]);
 }
 
@@ -41,7 +41,7 @@ test("what queues while the engine is busy is the next batch, and the event loop
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   for (let index = 0; index < 300; index += 1) request(broker, index, index + 1);
-  while (node?.queued !== 300) await new Promise((resolve) => setImmediate(resolve));
+  while (running.metrics.nodes.get("infer")?.queued !== 300) await new Promise((resolve) => setImmediate(resolve));
   expect(node).toMatchObject({ batches: 2, running: 1 }); // still the same run
   await running.whenSettled(302);
   delay.disable();

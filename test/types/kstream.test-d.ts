@@ -160,8 +160,8 @@ describe("some of the records", () => {
     lengths.split().branch();
     // @ts-expect-error a name is no predicate
     lengths.split().branch({ name: "a" });
-    // @ts-expect-error a split is no stream: it must be ended first
-    lengths.split().branch(() => true).to("out", { value: numberSerde });
+    // A split is no stream: it must be ended first.
+    expectTypeOf(lengths.split().branch(() => true)).not.toHaveProperty("to");
   });
 
   test("merge unites keys and values", () => {
