@@ -7,3 +7,14 @@ export { TestInputTopic, type InputSerdes, type PipeOptions, type TestInput } fr
 export { TestOutputTopic, type OutputSerdes, type TestRecord } from "./test-output-topic.ts";
 export type { DeadLetter } from "./dead-letter.ts";
 export { VirtualScheduler } from "./virtual-scheduler.ts";
+
+// Testing a driver
+export {
+  brokerContract,
+  brokerHarness,
+  lackingFor,
+  type BrokerFeature,
+  type BrokerHarness,
+  type BrokerHarnessOptions,
+  type ContractCase,
+} from "./contract/index.ts";
