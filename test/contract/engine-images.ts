@@ -4,7 +4,7 @@ import { gunzipSync } from "node:zlib";
 import type { Engine, NamedTensors, Tensor } from "millrace";
 
 /** Pixels of one image. */
-export const imageSize = 28 * 28;
+const imageSize = 28 * 28;
 
 /** Class indices in one row of scores. */
 export const classes = 10;
@@ -20,7 +20,7 @@ export function readTestImages(): Uint8Array {
 }
 
 /** Their 10,000 class indices. */
-export function readTestLabels(): Uint8Array {
+function readTestLabels(): Uint8Array {
   return readIdx("t10k-labels-idx1-ubyte.gz", 8);
 }
 

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 
 /** Where the tests find the data set. */
-export const dataDirectory = process.env["FASHION_MNIST_DIR"] ?? "../shared/fashion-mnist";
-export const hasData = existsSync(dataDirectory);
+const dataDirectory = process.env["FASHION_MNIST_DIR"] ?? "../shared/fashion-mnist";
+const hasData = existsSync(dataDirectory);
 
 /** A run of the built command; its output so far, and ways to wait for more. */
 export class Command {

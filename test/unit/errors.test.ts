@@ -29,7 +29,7 @@ const errors: readonly StreamsError[] = [
 describe("ERRORS.md", () => {
   const text = readFileSync(new URL("../../ERRORS.md", import.meta.url), "utf8");
 
-  const rows = [...text.matchAll(/^\| `(ERR_\w+)` \| `(\w+)` \| (yes|no)[^|]*\| ([^|]+) \| ([^|]+) \|$/gm)];
+  const rows = [...text.matchAll(/^\| `(ERR_\w+)` +\| `(\w+)` +\| (yes|no)[^|]*\| ([^|]+?) +\| ([^|]+?) +\|$/gm)];
 
   test("has a row for each code, in their order, and none for another", () => {
     expect(rows.map(([, code]) => code)).toEqual(errorCodes);
