@@ -21,7 +21,6 @@ export interface PipelineParts {
   readonly errors: ErrorPolicy;
   readonly pressure: Pressure;
   readonly scheduler: SchedulerLike;
-  readonly draining: AbortSignal;
   readonly resources: (node: OperatorNode) => NodeResources;
   /** The pipeline itself broke: an Observable of RxJS failed. */
   readonly broken: (cause: unknown) => void;
@@ -32,6 +31,8 @@ export interface Pipeline {
   /** By source name. */
   readonly routes: ReadonlyMap<string, Route>;
   readonly subscription: Subscription;
+  /** Tells every node that a drain has begun. */
+  readonly drain: () => void;
 }
 
 /** Compiles a topology: one operator per node, each subscribed to its inlet, each emitting into the inlets behind it. */
@@ -45,6 +46,8 @@ class Compiler {
   private readonly outlets = new Map<string, Outlet>();
   private readonly routes = new Map<string, Route>();
   private readonly subscription = new Subscription();
+  /** One per node: more than ten listeners on one signal are a leak to Node.js, which warns. */
+  private readonly draining: AbortController[] = [];
 
   constructor(topology: Topology, parts: PipelineParts) {
     this.topology = topology;
@@ -57,7 +60,10 @@ class Compiler {
       if (isOperator(node)) this.addOperator(node, orders.unordered.has(node.name));
       else this.addSource(node, orders.bySource.get(node.name) ?? "partition");
     }
-    return { routes: this.routes, subscription: this.subscription };
+    const drain = (): void => {
+      for (const controller of this.draining) controller.abort();
+    };
+    return { routes: this.routes, subscription: this.subscription, drain };
   }
 
   private addSource(node: SourceNode | InputNode, ordered: Route["ordered"]): void {
@@ -86,7 +92,9 @@ class Compiler {
   }
 
   private contextOf(node: TopologyNode, seam: ErrorSeam): NodeContext {
-    const { errors, pressure, scheduler, draining } = this.parts;
+    const { errors, pressure, scheduler } = this.parts;
+    const draining = new AbortController();
+    this.draining.push(draining);
     const metrics = this.parts.metrics.nodes.get(node.name) ?? nodeMetrics();
     return {
       name: node.name,
@@ -94,7 +102,7 @@ class Compiler {
       scheduler,
       metrics,
       pressure,
-      draining,
+      draining: draining.signal,
     };
   }
 }

@@ -36,7 +36,6 @@ export class Run implements LineageEnd {
   leaving = 0;
   private readonly parts: RunParts;
   private readonly pressure = new Pressure();
-  private readonly draining = new AbortController();
   private readonly errors: ErrorPolicy;
   private readonly intake: Intake;
   private readonly sessions: BrokerSession[] = [];
@@ -60,7 +59,6 @@ export class Run implements LineageEnd {
       errors: this.errors,
       pressure: this.pressure,
       scheduler: settings.scheduler,
-      draining: this.draining.signal,
       broken: (cause) => this.fail(cause),
       resources: ({ name }) => ({
         model: this.parts.models.get(name),
@@ -87,7 +85,7 @@ export class Run implements LineageEnd {
 
   /** Stops intake, gives back what waits, waits for the rest, and frees the pipeline and the sessions. */
   async drain(ms: number): Promise<DrainReport> {
-    this.draining.abort();
+    this.pipeline?.drain();
     for (const feed of this.feeds) feed.stop();
     const [session] = this.sessions;
     const drained = session?.drain(ms);

@@ -84,7 +84,21 @@ describe("the code in the documents", () => {
 
 describe("blocksOf", () => {
   test("finds blocks by their fences, without their margin, with the line of their code", () => {
-    const text = ["# A", "```ts", "one", "```", "- list", "  ~~~sh", "  two", "", "   three", "  ~~~", "````text", "```", "````"];
+    const text = [
+      "# A",
+      "```ts",
+      "one",
+      "```",
+      "- list",
+      "  ~~~sh",
+      "  two",
+      "",
+      "   three",
+      "  ~~~",
+      "````text",
+      "```",
+      "````",
+    ];
     expect(blocksOf("a.md", text.join("\n"))).toEqual([
       { file: "a.md", line: 3, info: "ts", code: "one\n" },
       { file: "a.md", line: 7, info: "sh", code: "two\n\n three\n" },

@@ -27,14 +27,22 @@ export function readBlocks(repository: string, file: string): readonly Block[] {
 export function blocksOf(file: string, text: string): readonly Block[] {
   const blocks: Block[] = [];
   const lines = text.split("\n");
-  let opening: { readonly indent: number; readonly fence: string; readonly info: string; readonly line: number } | undefined;
+  let opening:
+    | { readonly indent: number; readonly fence: string; readonly info: string; readonly line: number }
+    | undefined;
   for (const [index, line] of lines.entries()) {
-    const { indent = "", fence = "", info = "" } = /^(?<indent>\s*)(?<fence>`{3,}|~{3,})(?<info>.*)$/.exec(line)?.groups ?? {};
+    const {
+      indent = "",
+      fence = "",
+      info = "",
+    } = /^(?<indent>\s*)(?<fence>`{3,}|~{3,})(?<info>.*)$/.exec(line)?.groups ?? {};
     if (fence === "") continue;
     if (opening === undefined) opening = { indent: indent.length, fence, info: info.trim(), line: index + 2 };
     else if (fence.startsWith(opening.fence) && info.trim() === "") {
       const { indent: margin, info: language, line: first } = opening;
-      const code = lines.slice(first - 1, index).map((content) => content.slice(Math.min(margin, content.search(/\S|$/))));
+      const code = lines
+        .slice(first - 1, index)
+        .map((content) => content.slice(Math.min(margin, content.search(/\S|$/))));
       blocks.push({ file, line: first, info: language, code: `${code.join("\n")}\n` });
       opening = undefined;
     }

@@ -16,7 +16,7 @@ export interface Ending {
   readonly stderr: string;
 }
 
-/** Longest output that an error shows of a failed command: its end. */
+/** Longest output of a failed command that an error shows: half from its beginning, half from its end. */
 const shownCharacters = 4_000;
 
 /** Runs a command to its end, whatever that is. */
@@ -36,11 +36,16 @@ export function end(command: string, args: readonly string[], options: CommandOp
   });
 }
 
-/** Runs a command and gives its standard output. Rejects with the end of what it wrote when it does not exit with 0. */
+/** Runs a command and gives its standard output. Rejects with what it wrote when it does not exit with 0. */
 export async function run(command: string, args: readonly string[], options: CommandOptions): Promise<string> {
   const { status, stdout, stderr } = await end(command, args, options);
   if (status === 0) return stdout;
-  throw new Error(`${[command, ...args].join(" ")}: ${status}\n${(stdout + stderr).slice(-shownCharacters)}`);
+  throw new Error(`${[command, ...args].join(" ")}: ${status}\n${shortened(stdout + stderr)}`);
+}
+
+function shortened(output: string): string {
+  const half = shownCharacters / 2;
+  return output.length <= shownCharacters ? output : `${output.slice(0, half)}\n…\n${output.slice(-half)}`;
 }
 
 /** What a user's shell has: nothing of the npm script and of the test runner that this process was started by. */

@@ -97,9 +97,14 @@ const rules: Readonly<Record<string, { readonly may: readonly string[]; readonly
       "../topology/a.ts",
       "../runtime/a.ts",
       "../brokers/memory/index.ts",
+      "./contract/index.ts",
       "node:timers",
     ],
     mayNot: ["vitest", "../brokers/kafka/a.ts", "../engines/auto.ts", "../cli/main.ts"],
+  },
+  "src/testing/contract/a.ts": {
+    may: ["./b.ts", "../virtual-scheduler.ts", "rxjs", "../../core/a.ts", "../../runtime/a.ts", "node:timers"],
+    mayNot: ["vitest", "../../index.ts", "../../brokers/kafka/a.ts", "../../operators/a.ts"],
   },
   "src/cli/a.ts": {
     may: [

@@ -22,7 +22,7 @@ describe("closing an app", () => {
     expect(driver.broker.committed("test", "IN", 0)).toBe(66);
   });
 
-  test("ends backoffs at once", async () => {
+  test("ends backoffs at once, and lets nothing overtake what it gives back", async () => {
     const topology = through((stream) =>
       stream.mapValues((value) => {
         if (value === "bad") throw new Error("bad");
@@ -30,12 +30,31 @@ describe("closing an app", () => {
       }),
     );
     const driver = new TopologyTestDriver(topology, { errors: { process: "RETRY" } });
-    await driver.createInputTopic("IN", text).pipeRecords(records("bad", "good"));
+    await driver.createInputTopic("IN", text).pipeRecords(records("fine", "bad", "good"));
     const began = driver.scheduler.now();
-    // The good one stands behind the bad one in its lane: it is done, but may not go out before.
-    expect(await driver.close()).toEqual({ settled: 1, released: 1, abandoned: 0 });
+    // The good one stands behind the bad one in its lane: it could neither be committed nor keep the order if it went out.
+    expect(await driver.close()).toEqual({ settled: 0, released: 2, abandoned: 0 });
     expect(driver.scheduler.now()).toBe(began);
-    expect(driver.broker.committed("test", "IN", 0)).toBe(0);
+    expect(await valuesOf(driver.createOutputTopic("OUT", text))).toEqual(["fine"]);
+    expect(driver.broker.committed("test", "IN", 0)).toBe(1);
+  });
+
+  test("gives back what fails while it drains, instead of trying again", async () => {
+    const scheduler = new VirtualScheduler();
+    const topology = through((stream) =>
+      stream.mapAsync(
+        async (value) => {
+          await later(scheduler, 10, undefined);
+          throw new Error(value);
+        },
+        { onError: "RETRY" },
+      ),
+    );
+    const driver = new TopologyTestDriver(topology, { scheduler, retry: { minDelayMs: 5_000 } });
+    await driver.createInputTopic("IN", text).pipeInput("a");
+    const began = driver.scheduler.now();
+    expect(await driver.close({ drainMs: 60_000 })).toEqual({ settled: 0, released: 1, abandoned: 0 });
+    expect(driver.scheduler.now() - began).toBe(10);
   });
 
   test("while it starts leaves nothing open", async () => {
@@ -50,6 +69,25 @@ describe("closing an app", () => {
     broker.publish([{ topic: "IN", key: null, value: new Uint8Array(1), headers: [], timestamp: 0 }]);
     await new Promise((resolve) => setImmediate(resolve));
     expect(broker.records("OUT")).toEqual([]);
+  });
+
+  test("tells every node, of as many as there are, and Node.js has nothing to warn of", async () => {
+    const warnings: string[] = [];
+    const warn = (warning: Error): void => void warnings.push(warning.name);
+    process.on("warning", warn);
+    const nodes = Array.from({ length: 12 }, (_, index) => `batch-${index}`);
+    const topology = through((stream) =>
+      nodes.reduce(
+        (last, name) => last.batch({ maxSize: 10, maxWaitMs: 60_000 }).mapBatch((values) => values.map((value) => `${value}.`), { name }),
+        stream,
+      ),
+    );
+    const driver = new TopologyTestDriver(topology);
+    await driver.createInputTopic("IN", text).pipeInput("a");
+    // No batch waits for more once the drain has begun.
+    expect(await driver.close({ drainMs: 50 })).toEqual({ settled: 1, released: 0, abandoned: 0 });
+    process.off("warning", warn);
+    expect(warnings).toEqual([]);
   });
 
   test("that failed leaves no timer behind", async () => {

@@ -100,6 +100,7 @@ export class Assignment {
     if (this.lost) return undefined; // nobody waits for it: the record is another's now
     if (this.owner.exactlyOnce) {
       this.owner.check(outs, delivery.origin);
+      if (this.openSlot(delivery) === undefined) return undefined; // acked through another handing out
       delivery.outbox ??= [];
       delivery.outbox.push(...outs);
     } else this.owner.write(outs, delivery.origin);

@@ -56,6 +56,9 @@ export class Topics {
     if (size > maxRecordBytes) {
       throw refused(`a record for ${record.topic} has ${size} bytes, at most ${maxRecordBytes} are taken`, origin.position);
     }
+    if (!this.logs.has(record.topic) && !/^[\w.-]{1,249}$/.test(record.topic)) {
+      throw refused(`${JSON.stringify(record.topic)} is no name for a topic`, origin.position);
+    }
     if (!this.logs.has(record.topic) && !this.options.createTopics) {
       throw refused(`there is no topic ${record.topic}`, origin.position);
     }

@@ -54,6 +54,18 @@ describe("under exactly once", () => {
     expect(valuesIn(broker, "OUT")).toEqual(["second"]);
   });
 
+  test("of two handings out, the later one adds nothing to what was acked and waits for its commit", async () => {
+    const { broker, reader } = await start("open", "a");
+    broker.faults.redeliver();
+    const [, first, , second] = reader.deliveries;
+    void second?.publish([out("OUT", "second")]);
+    second?.ack();
+    void first?.publish([out("OUT", "first")]);
+    first?.ack();
+    reader.get("open").ack();
+    expect(valuesIn(broker, "OUT")).toEqual(["second"]);
+  });
+
   test("a record that can't be written is refused when it is published", async () => {
     const { broker, reader } = await start("a");
     const delivery = reader.get("a");
