@@ -65,6 +65,11 @@ export class Line {
     if (wasHead) this.advance();
   }
 
+  /** What stands behind a record that is given back would overtake it, and could not be committed before it. */
+  giveBackBehind({ next }: Lineage, cause: unknown): void {
+    for (let share = next; share !== undefined; share = share.next) share.root.giveBack(cause);
+  }
+
   /** Lets out everything whose turn has come. */
   advance(): void {
     if (this.advancing) return;

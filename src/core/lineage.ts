@@ -91,8 +91,9 @@ export class Lineage {
     this.done();
   }
 
-  /** Gives the whole delivery back undone; work on its other records is dropped. */
+  /** Gives the whole delivery back undone; work on its other records is dropped, and on what stands behind it in its line. */
   release(cause: unknown): void {
+    if (!this.root.over) this.line?.giveBackBehind(this, cause);
     this.root.giveBack(cause);
     this.done();
   }

@@ -27,6 +27,7 @@ export class ErrorPolicy {
   private readonly settings: Settings;
   private readonly fail: (error: unknown) => void;
   private readonly waiting = new Map<Lineage, Subscription>();
+  private draining = false;
 
   /** @param fail stops the app with an error */
   constructor(settings: Settings, fail: (error: unknown) => void) {
@@ -54,11 +55,12 @@ export class ErrorPolicy {
     };
   }
 
-  /** A drain begins: what waits for another attempt is given back. */
-  releaseWaiting(): void {
+  /** A drain begins: what waits for another attempt is given back, and so is what would have to wait for one from now on. */
+  drain(): void {
+    this.draining = true;
     for (const [lineage, timer] of this.waiting) {
       timer.unsubscribe();
-      lineage.release(new StoppedError("drained while waiting for another attempt"));
+      lineage.release(drained());
     }
     this.waiting.clear();
   }
@@ -104,6 +106,7 @@ export class ErrorPolicy {
       if (error.retryable) return this.fail(error);
       return lineage.fail(node, error);
     }
+    if (this.draining) return lineage.release(drained());
     const delay = Math.min(settings.minDelayMs * 2 ** (attempt - 1), settings.maxDelayMs);
     logger.debug({ node, position: envelope.record.position, attempt, delay, err: error }, "record will be tried again");
     const timer = scheduler.schedule(() => {
@@ -112,6 +115,10 @@ export class ErrorPolicy {
     }, delay);
     this.waiting.set(lineage, timer);
   }
+}
+
+function drained(): StoppedError {
+  return new StoppedError("drained while waiting for another attempt");
 }
 
 function byKind(error: StreamsError): ErrorAnswer {

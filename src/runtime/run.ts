@@ -90,7 +90,7 @@ export class Run implements LineageEnd {
     const [session] = this.sessions;
     const drained = session?.drain(ms);
     this.intake.stop();
-    this.errors.releaseWaiting();
+    this.errors.drain();
     const report = (await drained) ?? { settled: 0, released: 0, abandoned: 0 };
     await this.halt();
     return report;

@@ -9,16 +9,14 @@ import type { Operation } from "./operation.ts";
 import { topologyOf } from "./topology.ts";
 import { integerSerde } from "./values.ts";
 
-const once = (rest: number): Operation & object => ({ kind: "map", seed: 3, failure: { rest, always: false, answer: "RETRY" } });
-
 /** One of each. */
 const operations: readonly Operation[] = [
-  once(1),
+  { kind: "map", seed: 3, failure: { rest: 1, always: false, answer: "RETRY" } },
   { kind: "side", seed: 0, failure: undefined },
   {
     kind: "diamond",
     seed: 1,
-    left: [{ kind: "mapAsync", seed: 2, concurrency: 3, failure: { rest: 0, always: true, answer: "DEAD_LETTER" } }],
+    left: [{ kind: "mapAsync", seed: 2, concurrency: 3, failure: { rest: 3, always: true, answer: "DEAD_LETTER" } }],
     right: [{ kind: "filter", seed: 4, failure: undefined }, { kind: "selectKey", seed: 5, failure: undefined }],
   },
   { kind: "flatMap", seed: 6, lazy: true, failure: { rest: 3, always: false, answer: "RETRY" } },

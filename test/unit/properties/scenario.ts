@@ -138,9 +138,6 @@ async function restart(driver: TopologyTestDriver, watch: Watch): Promise<void> 
   const { settled, released, abandoned } = await closed;
   if (abandoned > 0) watch.faults.push(`a drain abandoned ${abandoned}`);
   if (settled + released !== outCount) watch.faults.push(`a drain told of ${settled} + ${released} deliveries; ${outCount} were out`);
-  // The second handing out of a record that was done with the first may be cut off.
-  const { inFlight } = driver.metrics;
-  if (inFlight > watch.twiceOut) watch.faults.push(`${inFlight} in flight after a drain`);
   await driver.crash(); // nothing is left to crash: this only starts the next one
 }
 

@@ -22,8 +22,6 @@ export interface Written {
 export class Watch {
   /** What was done wrong; empty at the end of a good run. */
   readonly faults: string[] = [];
-  /** Records of the present session that were handed out while they were out. */
-  twiceOut = 0;
   private readonly broker: MemoryBroker;
   private readonly expected: (position: Position) => Expected;
   private readonly deadLetterTopic: string;
@@ -62,7 +60,6 @@ export class Watch {
 
   private session(session: BrokerSession, maxInFlight: number, atLeastOnce: boolean): BrokerSession {
     this.out.clear();
-    this.twiceOut = 0;
     return {
       committed: session.committed.pipe(tap((position) => this.checkDone(position, "committed"))),
       publish: (outs) => session.publish(outs),
@@ -84,7 +81,6 @@ export class Watch {
       positions = new Set();
       this.out.set(lane, positions);
     }
-    if (positions.has(position)) this.twiceOut += 1;
     positions.add(position);
     if (this.outCount > maxInFlight) this.faults.push(`${this.outCount} out, ${maxInFlight} allowed`);
   }
