@@ -3,7 +3,7 @@ import { Observable, Subscriber, type OperatorFunction } from "rxjs";
 /**
  * Makes an operator from a function that takes values: `make` is called once per subscription and gives that function.
  *
- * Errors and the completion of the source pass on; `out.add` registers what is to be done at the end. The source's values go straight into a
+ * Errors and the completion of the source pass on at once: a source completes when all that came from it is settled. `out.add` registers what is to be done at the end. The source's values go straight into a
  * Subscriber, as in RxJS's own operators: an observer object would cost a wrapper and a try/catch per record and node.
  */
 export function operate<I, O>(make: (out: Subscriber<O>) => (value: I) => void): OperatorFunction<I, O> {
