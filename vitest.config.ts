@@ -15,7 +15,7 @@ export default defineConfig({
       project("docs", { testTimeout: 120_000 }),
       project("types", {
         include: [],
-        typecheck: { enabled: true, only: true, include: ["test/types/**/*.test-d.ts"], tsconfig: "tsconfig.check.json" },
+        typecheck: { enabled: true, only: true, include: ["test/types/**/*.test-d.ts"], tsconfig: "tsconfig.json" },
       }),
     ],
   },

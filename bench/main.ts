@@ -27,16 +27,22 @@ for (let round = 0; round < rounds; round += 1) {
   plain.push(median(measure("plain")));
 }
 const ratios = ours.map((rate, round) => rate / (plain[round] ?? Number.NaN));
-console.log(`\n${records.toLocaleString("en")} records, ${rounds} rounds in turn, each the median of 5 in a process of its own: median (lowest to highest)\n`);
+console.log(
+  `\n${records.toLocaleString("en")} records, ${rounds} rounds in turn, each the median of 5 in a process of its own: median (lowest to highest)\n`,
+);
 console.log("| source → map → filter → flatMap → sink | million records/s |");
 console.log("| --- | --- |");
 for (const [name, rates] of [
   ["memory broker, serdes, lanes, credit, settlement", ours],
   ["the same steps in plain RxJS on bare values", plain],
 ] as const) {
-  console.log(`| ${name} | ${millions(median(rates))} (${millions(Math.min(...rates))} to ${millions(Math.max(...rates))}) |`);
+  console.log(
+    `| ${name} | ${millions(median(rates))} (${millions(Math.min(...rates))} to ${millions(Math.max(...rates))}) |`,
+  );
 }
 console.log(`| ratio, round by round | ${median(ratios).toFixed(2)} |`);
 
 const heap = measure("heap");
-console.log(`\nheap after each million of 10,000,000 records, MB: ${heap.map((bytes) => (bytes / 2 ** 20).toFixed(1)).join(", ")}`);
+console.log(
+  `\nheap after each million of 10,000,000 records, MB: ${heap.map((bytes) => (bytes / 2 ** 20).toFixed(1)).join(", ")}`,
+);

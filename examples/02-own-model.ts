@@ -37,4 +37,9 @@ for (let index = 0; index < 100; index += 1) {
 await app.whenSettled(100);
 await app.close();
 const decoder = new TextDecoder();
-console.log(broker.records("LABELS").map(({ value }) => decoder.decode(value ?? undefined)).join(", "));
+console.log(
+  broker
+    .records("LABELS")
+    .map(({ value }) => decoder.decode(value ?? undefined))
+    .join(", "),
+);

@@ -29,7 +29,11 @@ let total = 0;
 const predictionSerde = jsonSerde(predictionSchema);
 for (const record of broker.records("PREDICTIONS")) {
   if (record.value === null) continue;
-  const { start_idx, end_idx, predictions } = await predictionSerde.deserialize(record.value, record.headers, record.topic);
+  const { start_idx, end_idx, predictions } = await predictionSerde.deserialize(
+    record.value,
+    record.headers,
+    record.topic,
+  );
   const shown = predictions.length > 10 ? `${predictions.slice(0, 10).join(", ")}, …` : predictions.join(", ");
   console.log(`[${start_idx} - ${end_idx}] ${shown}`);
   total += predictions.length;

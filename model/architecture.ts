@@ -1,14 +1,6 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
+import { classCount, imageSide } from "./image-shape.ts";
 import type { TensorFlow } from "./tensorflow.ts";
-
-/** Height and width of an image, pixels. */
-export const imageSide = 28;
-
-/** Pixels of an image: 28 rows of 28, one byte each, 0 = background. */
-export const imagePixels: number = imageSide * imageSide;
-
-/** Number of classes, see `labels.ts`. */
-export const classCount = 10;
 
 /**
  * Builds the network `cnn` with random weights: Conv2D 32 3×3 relu → MaxPool 2 → Flatten → Dense 100 relu → Dense 10

@@ -1,6 +1,6 @@
 import { autoEngine, ConfigError, engineModel, InferenceError } from "millrace";
 import type { Logger, ModelSource, NamedTensors, TensorCodec } from "millrace";
-import { classCount, imagePixels, imageSide } from "./architecture.ts";
+import { classCount, imagePixels, imageSide } from "./image-shape.ts";
 import { cnnArtifacts, readCnnMetadata } from "./artifacts.ts";
 
 /** Images of a set by their indices: from `start` up to, and without, `end`. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { ConfigError, messageOf } from "millrace";
-import { imageSide } from "./architecture.ts";
+import { imageSide } from "./image-shape.ts";
 import { downloadFile } from "./download.ts";
 import { type DataFile, dataFiles, officialUrls, type Split } from "./files.ts";
 import { readIdx } from "./idx.ts";

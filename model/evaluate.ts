@@ -8,7 +8,7 @@
  */
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { imageSide } from "./architecture.ts";
+import { imageSide } from "./image-shape.ts";
 import { cnnArtifacts, readCnnMetadata } from "./artifacts.ts";
 import { loadFashionMnist } from "./dataset.ts";
 import { evaluate, type Evaluation, modelCard } from "./evaluation.ts";

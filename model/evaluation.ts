@@ -1,5 +1,5 @@
 import type { ModelMetadata } from "./artifacts.ts";
-import { classCount } from "./architecture.ts";
+import { classCount } from "./image-shape.ts";
 import { labels } from "./labels.ts";
 
 /** How well a network names the images of a labelled set. */

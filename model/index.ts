@@ -8,7 +8,7 @@ export { loadFashionMnist, type DatasetOptions, type LabelledImages } from "./da
 export { drawGarments, type DrawOptions } from "./synthetic.ts";
 export type { ProgressStream } from "./progress-bar.ts";
 export type { Split } from "./files.ts";
-export { imagePixels, imageSide } from "./architecture.ts";
+export { imagePixels, imageSide } from "./image-shape.ts";
 // The committed network
 export { cnnArtifacts, readCnnMetadata } from "./artifacts.ts";
 export type { FormMetadata, ModelArtifacts, ModelMetadata, PortMetadata, TrainingMetadata } from "./artifacts.ts";

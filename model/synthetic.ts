@@ -1,4 +1,4 @@
-import { imagePixels } from "./architecture.ts";
+import { imagePixels } from "./image-shape.ts";
 import { Canvas } from "./drawing/canvas.ts";
 import type { LabelledImages } from "./dataset.ts";
 import { garments } from "./drawing/garments.ts";

@@ -10,7 +10,7 @@ import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { classCount, imageSide } from "./architecture.ts";
+import { classCount, imageSide } from "./image-shape.ts";
 import { cnnArtifacts, type FormMetadata, type ModelMetadata, type TrainingMetadata } from "./artifacts.ts";
 import { loadFashionMnist } from "./dataset.ts";
 import { evaluateArtifacts } from "./evaluate.ts";

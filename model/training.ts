@@ -1,5 +1,6 @@
 import type { LayersModel } from "@tensorflow/tfjs-layers";
-import { buildCnn, classCount, imagePixels, imageSide } from "./architecture.ts";
+import { buildCnn } from "./architecture.ts";
+import { classCount, imagePixels, imageSide } from "./image-shape.ts";
 import type { LabelledImages } from "./dataset.ts";
 import { permutation, seededRandom } from "./random.ts";
 import type { TensorFlow } from "./tensorflow.ts";

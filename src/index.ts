@@ -25,7 +25,14 @@ export type { Ordered } from "./topology/nodes.ts";
 export type { Cancel, Held, Processor, ProcessorContext, ProcessorSupplier } from "./operators/process.ts";
 
 // Records and how they are read and written
-export { StreamRecord, type Header, type Headers, type OutgoingRecord, type Position, type RawRecord } from "./core/record.ts";
+export {
+  StreamRecord,
+  type Header,
+  type Headers,
+  type OutgoingRecord,
+  type Position,
+  type RawRecord,
+} from "./core/record.ts";
 export {
   bytesSerde,
   jsonSerde,

@@ -1,4 +1,4 @@
-import { imagePixels, imageSide } from "../architecture.ts";
+import { imagePixels, imageSide } from "../image-shape.ts";
 
 /**
  * A place on the canvas: x to the right, y down, pixels; (0, 0) is the top left corner, (28, 28) the bottom right one.

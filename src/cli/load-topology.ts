@@ -11,9 +11,12 @@ export type LoadedTopology = import("../topology/topology.ts").Topology;
 /** Loads a module and takes or makes its topology. Errors: `ERR_CONFIG` when it can't be loaded, or exports something else. */
 export async function loadTopology(module: string, options: TopologyModuleOptions): Promise<LoadedTopology> {
   const loaded = await importModule(module);
-  const made: unknown = typeof loaded === "function" ? await (loaded as (options: TopologyModuleOptions) => unknown)(options) : loaded;
+  const made: unknown =
+    typeof loaded === "function" ? await (loaded as (options: TopologyModuleOptions) => unknown)(options) : loaded;
   if (isTopology(made)) return made;
-  throw new ConfigError(`${module}: expected a default export that is a Topology or (options) => Topology, got ${describe(made)}`);
+  throw new ConfigError(
+    `${module}: expected a default export that is a Topology or (options) => Topology, got ${describe(made)}`,
+  );
 }
 
 async function importModule(module: string): Promise<unknown> {
@@ -32,7 +35,9 @@ function fileOf(module: string): string | undefined {
   const path = resolve(module);
   if (!existsSync(path)) return undefined;
   if (statSync(path).isFile()) return path;
-  return ["index.js", "index.mjs", "index.ts", "index.mts"].map((name) => join(path, name)).find((name) => existsSync(name));
+  return ["index.js", "index.mjs", "index.ts", "index.mts"]
+    .map((name) => join(path, name))
+    .find((name) => existsSync(name));
 }
 
 async function importAny(specifier: string, file: string | undefined): Promise<unknown> {

@@ -18,7 +18,9 @@ function milliseconds(text: string): number {
 
 function program(): Command {
   const { version } = createRequire(import.meta.url)("millrace/package.json") as { version: string };
-  const drain = new Option("--drain-ms <ms>", "longest wait for work under way when told to end").argParser(milliseconds).default(10_000);
+  const drain = new Option("--drain-ms <ms>", "longest wait for work under way when told to end")
+    .argParser(milliseconds)
+    .default(10_000);
   const json = new Option("--json", "log JSON lines").default(false);
   const verbose = new Option("--verbose", "log more than warnings").default(false);
   const engine = new Option("--engine <name>", "what executes the model").choices(engines).default("auto");
@@ -28,7 +30,9 @@ function program(): Command {
     .showHelpAfterError();
   command
     .command("start")
-    .description("classify Fashion-MNIST ranges on the embedded broker: [0, 10) at once, then `start end` lines from standard input")
+    .description(
+      "classify Fashion-MNIST ranges on the embedded broker: [0, 10) at once, then `start end` lines from standard input",
+    )
     .addArgument(new Argument("[start]", "first image of the one range to run").argParser(index))
     .addArgument(new Argument("[end]", "image after the last").argParser(index))
     .addOption(engine)
@@ -42,7 +46,9 @@ function program(): Command {
     });
   command
     .command("run")
-    .description("run the topology that a module exports; on the embedded broker each line of standard input is a record")
+    .description(
+      "run the topology that a module exports; on the embedded broker each line of standard input is a record",
+    )
     .argument("<module>", "file, folder or package whose default export is a Topology or (options) => Topology")
     .addOption(new Option("--broker <name>", "where it runs").choices(["memory"]).default("memory"))
     .option("--application-id <id>", "names the consumer group and the dead letter topic", "millrace")

@@ -49,5 +49,7 @@ function onlyTopic(topology: LoadedTopology): string {
   const topics = topology.nodes.flatMap((node) => (node.role === "source" ? node.topics : []));
   const [topic] = topics;
   if (topic !== undefined && topics.length === 1) return topic;
-  throw new ConfigError(`--input must name one of the topics that the topology reads: ${topics.join(", ") || "it reads none"}`);
+  throw new ConfigError(
+    `--input must name one of the topics that the topology reads: ${topics.join(", ") || "it reads none"}`,
+  );
 }

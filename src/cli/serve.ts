@@ -10,7 +10,11 @@ const graceMs = 5_000;
  * The exit code is 0 after a drain, 1 after a failure. A process that is still there some seconds after the drain's time has an engine that
  * hangs: it can't be cut off in any other way than SIGKILL, after which the broker redelivers.
  */
-export async function serve(app: StreamsApp, drainMs: number, input: (stopped: AbortSignal) => Promise<number>): Promise<void> {
+export async function serve(
+  app: StreamsApp,
+  drainMs: number,
+  input: (stopped: AbortSignal) => Promise<number>,
+): Promise<void> {
   const stop = new AbortController();
   const onSignal = (): void => stop.abort();
   process.once("SIGINT", onSignal);

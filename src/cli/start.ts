@@ -26,7 +26,12 @@ export async function runStart(only: Range | undefined, flags: StartFlags): Prom
   const { engine, drainMs } = flags;
   const topology = embeddedInference({ input: topic, sink: "console", write: writeLine, engine, logger });
   const broker = memoryBroker();
-  const app = new StreamsApp(topology, { applicationId: "embedded-inference", groupId: "consumer-group-1", broker, logger });
+  const app = new StreamsApp(topology, {
+    applicationId: "embedded-inference",
+    groupId: "consumer-group-1",
+    broker,
+    logger,
+  });
   await app.start();
   await serve(app, drainMs, async (stopped) => {
     request(broker, only ?? { start: 0, end: 10 });

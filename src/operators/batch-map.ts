@@ -184,7 +184,10 @@ class Batches<K, V, O, R> {
       // The queue cuts only when there is a `slice`.
       return whole ? value : (this.options.slice as (value: V, from: number, to: number) => V)(value, from, to);
     });
-    const outputs = await this.fn(values, parts.map(({ item }) => item.envelope.record));
+    const outputs = await this.fn(
+      values,
+      parts.map(({ item }) => item.envelope.record),
+    );
     if (outputs.length === parts.length) return outputs;
     throw new RangeError(`a batch of ${parts.length} values must give as many results, got ${outputs.length}`);
   }

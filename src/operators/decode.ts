@@ -64,7 +64,12 @@ class Decoder<K, V> {
     const { record: raw } = lineage.delivery;
     try {
       const key = raw.key === null ? null : this.options.key.deserialize(raw.key, raw.headers, raw.topic);
-      if (key instanceof Promise) return this.whenDecoded(lineage, key, later(() => this.valueOf(raw)));
+      if (key instanceof Promise)
+        return this.whenDecoded(
+          lineage,
+          key,
+          later(() => this.valueOf(raw)),
+        );
       const value = this.valueOf(raw);
       if (value instanceof Promise) return this.whenDecoded(lineage, key, value);
       this.emit(lineage, key, value);

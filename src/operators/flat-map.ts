@@ -60,7 +60,8 @@ class Pulls<K, V, T, RK, RV> {
   take(envelope: Envelope<K, V>): void {
     this.context.metrics.processed += 1;
     const { root } = envelope.lineage;
-    if (this.waiting.size > 0 || !this.context.pressure.open || root.over) return this.start(pullOf(envelope, undefined));
+    if (this.waiting.size > 0 || !this.context.pressure.open || root.over)
+      return this.start(pullOf(envelope, undefined));
     let items: Iterable<T>;
     try {
       items = this.fan.project(envelope.record);

@@ -174,7 +174,9 @@ class Instance<K, V, RK, RV> implements ProcessorContext<RK, RV> {
   forward(record: StreamRecord<RK, RV>, options?: { readonly from?: readonly Held[] }): void {
     const { current } = this;
     if (options?.from === undefined && current === undefined) {
-      throw this.mistake("outside process() a record needs { from: [hold, …] }, else nothing would say when its cause is done");
+      throw this.mistake(
+        "outside process() a record needs { from: [hold, …] }, else nothing would say when its cause is done",
+      );
     }
     const lineage = options?.from === undefined ? current?.fork() : this.join(options.from);
     if (lineage !== undefined) this.out.next({ record, lineage });

@@ -35,7 +35,12 @@ export function to<K, V>(options: ToOptions<K, V>, context: NodeContext): Termin
 
 type Bytes = Uint8Array | null;
 
-function bytesOf<T>(value: T, serializer: Serializer<NonNullable<T>>, headers: Headers, topic: string): Bytes | Promise<Bytes> {
+function bytesOf<T>(
+  value: T,
+  serializer: Serializer<NonNullable<T>>,
+  headers: Headers,
+  topic: string,
+): Bytes | Promise<Bytes> {
   return value === null || value === undefined ? null : serializer.serialize(value, headers, topic);
 }
 
@@ -48,7 +53,8 @@ function leave<K, V>(
   context: NodeContext,
 ): void {
   const { partitioner } = options;
-  const partition = partitioner === undefined ? undefined : (partitions: number): number => partitioner(record, partitions);
+  const partition =
+    partitioner === undefined ? undefined : (partitions: number): number => partitioner(record, partitions);
   const out = new Outgoing(topic, key, value, record, lineage, partition, context.name);
   lineage.exit(new PublishExit(out, record, options, context));
 }

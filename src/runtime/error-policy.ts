@@ -94,7 +94,11 @@ export class ErrorPolicy {
     try {
       return handling(error, { node, position: envelope.record.position, attempt, record });
     } catch (cause) {
-      this.fail(new ProcessError(`the error handler of ${node} threw: ${messageOf(cause)}`, envelope.record.position, { cause }));
+      this.fail(
+        new ProcessError(`the error handler of ${node} threw: ${messageOf(cause)}`, envelope.record.position, {
+          cause,
+        }),
+      );
       return "FAIL";
     }
   }
@@ -108,7 +112,10 @@ export class ErrorPolicy {
     }
     if (this.draining) return lineage.release(drained());
     const delay = Math.min(settings.minDelayMs * 2 ** (attempt - 1), settings.maxDelayMs);
-    logger.debug({ node, position: envelope.record.position, attempt, delay, err: error }, "record will be tried again");
+    logger.debug(
+      { node, position: envelope.record.position, attempt, delay, err: error },
+      "record will be tried again",
+    );
     const timer = scheduler.schedule(() => {
       this.waiting.delete(lineage);
       retry();

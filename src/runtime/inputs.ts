@@ -104,13 +104,16 @@ export class InputFeed {
   }
 
   private flush(): void {
-    while (!this.stopped && this.pushed.length > 0 && this.inFlight < this.maxInFlight) this.deliver(this.pushed.shift());
+    while (!this.stopped && this.pushed.length > 0 && this.inFlight < this.maxInFlight)
+      this.deliver(this.pushed.shift());
   }
 
   private pull(): void {
     if (this.pulling) return;
     this.pulling = true;
-    this.pullAll().catch(this.failed).finally(() => (this.pulling = false));
+    this.pullAll()
+      .catch(this.failed)
+      .finally(() => (this.pulling = false));
   }
 
   private async pullAll(): Promise<void> {

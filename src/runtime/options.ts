@@ -81,7 +81,9 @@ export interface Settings {
 export function settingsOf(topology: Topology, options: StreamsAppOptions): Settings {
   const { applicationId, broker, retry = {} } = options;
   if (!/^[\w.-]{1,200}$/.test(applicationId)) {
-    throw new ConfigError(`applicationId has 1 to 200 letters, digits, ".", "_" or "-"; got ${JSON.stringify(applicationId)}`);
+    throw new ConfigError(
+      `applicationId has 1 to 200 letters, digits, ".", "_" or "-"; got ${JSON.stringify(applicationId)}`,
+    );
   }
   const settings: Settings = {
     applicationId,
@@ -92,7 +94,9 @@ export function settingsOf(topology: Topology, options: StreamsAppOptions): Sett
     commitIntervalMs: checkCount("the app", "commitIntervalMs", options.commitIntervalMs ?? 100),
     maxInFlight: checkCount("the app", "maxInFlight", options.maxInFlight ?? broker.defaultMaxInFlight),
     maxQueuedWeight:
-      options.maxQueuedWeight === undefined ? undefined : checkCount("the app", "maxQueuedWeight", options.maxQueuedWeight),
+      options.maxQueuedWeight === undefined
+        ? undefined
+        : checkCount("the app", "maxQueuedWeight", options.maxQueuedWeight),
     errors: options.errors ?? {},
     retry: {
       attempts: checkCount("the app", "retry.attempts", retry.attempts ?? 5),
@@ -111,14 +115,20 @@ export function settingsOf(topology: Topology, options: StreamsAppOptions): Sett
 function checkGuarantee(topology: Topology, { processingGuarantee, broker, sinkBroker }: Settings): void {
   if (processingGuarantee !== "exactly_once") return;
   if (!broker.capabilities.exactlyOnce) {
-    throw new ConfigError(`${broker.name} can't do exactly_once: it has no transaction over results and acknowledgements`);
+    throw new ConfigError(
+      `${broker.name} can't do exactly_once: it has no transaction over results and acknowledgements`,
+    );
   }
   if (sinkBroker !== undefined) {
-    throw new ConfigError(`exactly_once from ${broker.name} to ${sinkBroker.name} is impossible: no transaction spans two brokers`);
+    throw new ConfigError(
+      `exactly_once from ${broker.name} to ${sinkBroker.name} is impossible: no transaction spans two brokers`,
+    );
   }
   const input = topology.nodes.find((node) => node.role === "input");
   if (input !== undefined) {
-    throw new ConfigError(`exactly_once needs a source that can be read again; ${input.name} is fed by the program itself`);
+    throw new ConfigError(
+      `exactly_once needs a source that can be read again; ${input.name} is fed by the program itself`,
+    );
   }
 }
 

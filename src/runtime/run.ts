@@ -182,7 +182,8 @@ export class Run implements LineageEnd {
     this.subscription = session.deliveries([...routes.keys()]).subscribe({
       next: (delivery) => {
         const route = routes.get(delivery.record.topic);
-        if (route === undefined) this.fail(new BrokerError(`got a record of ${delivery.record.topic}, which was not asked for`, "?"));
+        if (route === undefined)
+          this.fail(new BrokerError(`got a record of ${delivery.record.topic}, which was not asked for`, "?"));
         else this.take(delivery, route);
       },
       error: (cause: unknown) => this.fail(cause),
@@ -218,7 +219,10 @@ export class Run implements LineageEnd {
     const written = (): void => {
       metrics.deadLetters += letters.length;
       for (const { node, error } of lineage.failures?.values() ?? []) {
-        settings.logger.warn({ node, position: delivery.position, err: error }, `record dead-lettered: ${messageOf(error)}`);
+        settings.logger.warn(
+          { node, position: delivery.position, err: error },
+          `record dead-lettered: ${messageOf(error)}`,
+        );
       }
       this.ack(lineage);
     };
@@ -233,7 +237,11 @@ export class Run implements LineageEnd {
 
   private deadLetterFailed(cause: unknown): void {
     const { deadLetterTopic, broker } = this.parts.settings;
-    this.fail(new BrokerError(`a dead letter could not be written to ${deadLetterTopic}: ${messageOf(cause)}`, broker.name, { cause }));
+    this.fail(
+      new BrokerError(`a dead letter could not be written to ${deadLetterTopic}: ${messageOf(cause)}`, broker.name, {
+        cause,
+      }),
+    );
   }
 }
 

@@ -2,7 +2,14 @@ import { BehaviorSubject, type Observable } from "rxjs";
 import { StoppedError } from "../core/errors.ts";
 
 /** The life of an app, in the words of Kafka Streams. */
-export type AppState = "CREATED" | "REBALANCING" | "RUNNING" | "PENDING_SHUTDOWN" | "NOT_RUNNING" | "PENDING_ERROR" | "ERROR";
+export type AppState =
+  | "CREATED"
+  | "REBALANCING"
+  | "RUNNING"
+  | "PENDING_SHUTDOWN"
+  | "NOT_RUNNING"
+  | "PENDING_ERROR"
+  | "ERROR";
 
 const next: Readonly<Record<AppState, readonly AppState[]>> = {
   CREATED: ["REBALANCING", "PENDING_SHUTDOWN"],

@@ -169,7 +169,10 @@ export class StreamsApp {
     await run.open();
     if (this.state !== "REBALANCING") return;
     this.machine.to("RUNNING");
-    this.settings.logger.info({ applicationId: this.settings.applicationId, broker: this.settings.broker.name }, "app is running");
+    this.settings.logger.info(
+      { applicationId: this.settings.applicationId, broker: this.settings.broker.name },
+      "app is running",
+    );
   }
 
   /** A run has failed: replaced, or the end of the app. */
@@ -240,7 +243,8 @@ export class StreamsApp {
       if (!done && !over) continue;
       this.waiters.delete(waiter);
       if (done) waiter.resolve();
-      else waiter.reject(this.failure ?? new StoppedError(`closed when ${this.metrics.settled} deliveries were settled`));
+      else
+        waiter.reject(this.failure ?? new StoppedError(`closed when ${this.metrics.settled} deliveries were settled`));
     }
   }
 

@@ -19,7 +19,7 @@ export interface Watched {
  */
 export async function quiet(watched: () => Watched, enough: () => boolean = () => false): Promise<void> {
   let before = "";
-  for (let turns = 0; turns < quietTurns; ) {
+  for (let turns = 0; turns < quietTurns;) {
     await turn();
     const { app, timers } = watched();
     const now = traceOf(app);

@@ -85,7 +85,12 @@ export class TopologyTestDriver {
   createInputTopic<V, K = string>(topic: string, serdes: InputSerdes<K, V>): TestInputTopic<K, V> {
     // K is `string` when no key serde is given: the type parameter's default says so.
     const key = serdes.key ?? (stringSerde as Serializer<never> as Serializer<K>);
-    return new TestInputTopic(topic, { ...serdes, key }, () => this.scheduler.now(), (outs) => this.write(topic, outs));
+    return new TestInputTopic(
+      topic,
+      { ...serdes, key },
+      () => this.scheduler.now(),
+      (outs) => this.write(topic, outs),
+    );
   }
 
   /** A topic to read from, its beginning first. */

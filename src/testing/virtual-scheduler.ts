@@ -52,7 +52,8 @@ export class VirtualScheduler implements SchedulerLike {
    * @param ms milliseconds, minimum 0
    */
   advance(ms: number): void {
-    if (!Number.isFinite(ms) || ms < 0) throw new ConfigError(`time advances by at least 0 milliseconds, got ${String(ms)}`);
+    if (!Number.isFinite(ms) || ms < 0)
+      throw new ConfigError(`time advances by at least 0 milliseconds, got ${String(ms)}`);
     this.clock.advanceTo(this.clock.now + ms);
   }
 }

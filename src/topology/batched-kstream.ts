@@ -91,7 +91,11 @@ export class BatchedKStream<K, V> {
     return this.streamOf(name);
   }
 
-  private batching({ maxQueuedWeight }: NodeResources): { maxSize: number; maxWaitMs: number; maxQueuedWeight: number } {
+  private batching({ maxQueuedWeight }: NodeResources): {
+    maxSize: number;
+    maxWaitMs: number;
+    maxQueuedWeight: number;
+  } {
     const { maxSize, maxWaitMs = 0 } = this.options;
     return { maxSize, maxWaitMs, maxQueuedWeight: maxQueuedWeight ?? 8 * maxSize };
   }

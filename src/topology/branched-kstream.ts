@@ -90,7 +90,8 @@ export class BranchedKStream<K, V> {
 
   /** A branch that came later would be in no topology that was built before. */
   private checkOpen(method: string): void {
-    if (this.ended) throw new ConfigError(`${method}() of ${this.name} came after defaultBranch() or noDefaultBranch()`);
+    if (this.ended)
+      throw new ConfigError(`${method}() of ${this.name} came after defaultBranch() or noDefaultBranch()`);
   }
 
   private addBranch(index: number, suffix: string): void {

@@ -18,23 +18,20 @@ import { BatchedKStream } from "./batched-kstream.ts";
 import { BranchedKStream } from "./branched-kstream.ts";
 import { checkCount, type Graph } from "./graph.ts";
 import type { NodeResources, OperatorNode } from "./nodes.ts";
-import type {
-  AsyncOptions,
-  BatchOptions,
-  KeyValue,
-  NodeOptions,
-  PrintOptions,
-  Sync,
-  ToOptions,
-} from "./options.ts";
+import type { AsyncOptions, BatchOptions, KeyValue, NodeOptions, PrintOptions, Sync, ToOptions } from "./options.ts";
 import { printedLine } from "./print.ts";
 
 type Callback<K, V, R> = (value: V, record: StreamRecord<K, V>) => R;
 
 /** What a method gives to `add`: types of the stream that comes out, forgotten by the node. */
-interface Step<K, V> extends Partial<Pick<OperatorNode, "role" | "terminal" | "seam" | "ordered" | "topic" | "extractor">> {
+interface Step<K, V> extends Partial<
+  Pick<OperatorNode, "role" | "terminal" | "seam" | "ordered" | "topic" | "extractor">
+> {
   readonly concurrency?: number;
-  readonly operator: (context: NodeContext, resources: NodeResources) => OperatorFunction<Envelope<never, never>, Envelope<K, V>>;
+  readonly operator: (
+    context: NodeContext,
+    resources: NodeResources,
+  ) => OperatorFunction<Envelope<never, never>, Envelope<K, V>>;
 }
 
 /**
@@ -101,7 +98,10 @@ export class KStream<K, V> {
   }
 
   /** Keeps the records for which `predicate` is true. The others are done: filtering is an ack. */
-  filter<R extends V>(predicate: (value: V, record: StreamRecord<K, V>) => value is R, options?: NodeOptions): KStream<K, R>;
+  filter<R extends V>(
+    predicate: (value: V, record: StreamRecord<K, V>) => value is R,
+    options?: NodeOptions,
+  ): KStream<K, R>;
   filter(predicate: Callback<K, V, boolean>, options?: NodeOptions): KStream<K, V>;
   filter(predicate: Callback<K, V, boolean>, options?: NodeOptions): KStream<K, V> {
     return this.add("KSTREAM-FILTER-", options, { operator: (context) => filter(predicate, context) });
@@ -117,7 +117,8 @@ export class KStream<K, V> {
   /** A new key for each record; the value stays. Nothing is repartitioned. */
   selectKey<RK>(select: Callback<K, V, RK & Sync<RK>>, options?: NodeOptions): KStream<RK, V> {
     return this.add("KSTREAM-KEY-SELECT-", options, {
-      operator: (context) => map((record: StreamRecord<K, V>) => record.withKey<RK>(select(record.value, record)), context),
+      operator: (context) =>
+        map((record: StreamRecord<K, V>) => record.withKey<RK>(select(record.value, record)), context),
     });
   }
 
@@ -152,15 +153,26 @@ export class KStream<K, V> {
    */
   split(options?: NodeOptions): BranchedKStream<K, V> {
     const name = this.graph.nextName("KSTREAM-BRANCH-", options?.name);
-    return new BranchedKStream(this.graph, (node) => new KStream(this.graph, [node]), name, this.parents, options?.onError);
+    return new BranchedKStream(
+      this.graph,
+      (node) => new KStream(this.graph, [node]),
+      name,
+      this.parents,
+      options?.onError,
+    );
   }
 
   /** The records of both streams, in no order between them. */
   merge<OK, OV>(other: KStream<OK, OV>, options?: NodeOptions): KStream<K | OK, V | OV> {
     if (other.graph !== this.graph) throw new ConfigError("merge() takes a stream of the same StreamsBuilder");
-    return this.add<K | OK, V | OV>("KSTREAM-MERGE-", options, {
-      operator: () => (source) => source,
-    }, other.parents);
+    return this.add<K | OK, V | OV>(
+      "KSTREAM-MERGE-",
+      options,
+      {
+        operator: () => (source) => source,
+      },
+      other.parents,
+    );
   }
 
   /** Hands each record to a processor, one instance per lane, which decides itself what to forward and when. */
@@ -187,7 +199,10 @@ export class KStream<K, V> {
   }
 
   /** RxJS's mergeMap, per record: what the inner Observables emit are records; at most `concurrency` are open. */
-  mergeMap<R>(project: Callback<K, V, ObservableInput<R>>, options: AsyncOptions & { readonly concurrency: number }): KStream<K, R> {
+  mergeMap<R>(
+    project: Callback<K, V, ObservableInput<R>>,
+    options: AsyncOptions & { readonly concurrency: number },
+  ): KStream<K, R> {
     const { concurrency, ordered = "partition" } = options;
     return this.add("KSTREAM-MERGEMAP-", options, {
       ordered,
@@ -198,7 +213,12 @@ export class KStream<K, V> {
 
   /** Groups records for a model or a function that takes many at once. Adds no node. */
   batch(options: BatchOptions<V>): BatchedKStream<K, V> {
-    return new BatchedKStream(this.graph, <R>(node: string) => new KStream<K, R>(this.graph, [node]), this.parents, options);
+    return new BatchedKStream(
+      this.graph,
+      <R>(node: string) => new KStream<K, R>(this.graph, [node]),
+      this.parents,
+      options,
+    );
   }
 
   /** Ends the stream in a topic, or in the one that a function picks for each record. In the order of the lanes. */

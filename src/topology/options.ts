@@ -55,7 +55,9 @@ export type ToOptions<K, V> = NodeOptions & {
   readonly value: Serializer<V>;
   /** Picks the partition, 0 to `partitions` - 1. @default by the key as Kafka's Java client does; without a key, sticky */
   readonly partitioner?: (record: StreamRecord<K, V>, partitions: number) => number;
-} & ([K] extends [string | null] ? { readonly key?: Serializer<NonNullable<K>> } : { readonly key: Serializer<NonNullable<K>> });
+} & ([K] extends [string | null]
+    ? { readonly key?: Serializer<NonNullable<K>> }
+    : { readonly key: Serializer<NonNullable<K>> });
 
 export interface PrintOptions<K, V> extends NodeOptions {
   /** @default the name of the stream that is printed */

@@ -40,7 +40,9 @@ function describable(node: TopologyNode): NodeDescription {
   if (node.role === "source") return { role: "source", name: node.name, topics: node.topics };
   if (node.role === "input") return { role: "source", name: node.name, topics: [] };
   const { name, parents, topic, extractor } = node;
-  return node.role === "sink" ? { role: "sink", name, parents, topic, extractor } : { role: "processor", name, parents };
+  return node.role === "sink"
+    ? { role: "sink", name, parents, topic, extractor }
+    : { role: "processor", name, parents };
 }
 
 function validate(nodes: readonly TopologyNode[]): void {
@@ -50,7 +52,8 @@ function validate(nodes: readonly TopologyNode[]): void {
   const names = new Set<string>();
   const readBy = new Map<string, string>();
   for (const node of nodes) {
-    if (names.has(node.name)) throw new ConfigError(`two nodes are named ${node.name}; give one of them another { name }`);
+    if (names.has(node.name))
+      throw new ConfigError(`two nodes are named ${node.name}; give one of them another { name }`);
     names.add(node.name);
     if (node.role === "source") for (const topic of node.topics) readOnce(readBy, topic, node.name);
     if (node.role === "sink" && node.topic !== undefined) checkName("topic", node.topic);
@@ -68,7 +71,9 @@ function readOnce(readBy: Map<string, string>, topic: string, name: string): voi
   checkName("topic", topic);
   const other = readBy.get(topic);
   if (other !== undefined) {
-    throw new ConfigError(`topic ${topic} is read by ${other} and by ${name}: call stream() once and use its result twice`);
+    throw new ConfigError(
+      `topic ${topic} is read by ${other} and by ${name}: call stream() once and use its result twice`,
+    );
   }
   readBy.set(topic, name);
 }

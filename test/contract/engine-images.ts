@@ -19,11 +19,6 @@ export function readTestImages(): Uint8Array {
   return readIdx("t10k-images-idx3-ubyte.gz", 16);
 }
 
-/** Their 10,000 class indices. */
-function readTestLabels(): Uint8Array {
-  return readIdx("t10k-labels-idx1-ubyte.gz", 8);
-}
-
 /** `count` images that show nothing in particular, the same at each call. */
 export function noise(count: number): Uint8Array {
   return Uint8Array.from({ length: count * imageSize }, (_, index) => (index * 7_919) % 251);

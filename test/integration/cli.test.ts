@@ -27,7 +27,9 @@ describe("millrace start", () => {
     command.child.stdin.end("five six\n7 3\n0 10001\n4 5\n");
     expect(await command.end()).toBe(0);
     expect(command.stderr).toContain('expected a line of two numbers: start end; got "five six"');
-    expect(command.stderr).toMatch(/dead-lettered: source: end_idx: must be above start_idx \(at memory:INFERENCE\/0@1\)/);
+    expect(command.stderr).toMatch(
+      /dead-lettered: source: end_idx: must be above start_idx \(at memory:INFERENCE\/0@1\)/,
+    );
     expect(command.stderr).toMatch(/dead-lettered: source: end_idx: .*10000/);
     expect(ranges(command.stdout)).toEqual(["0-10", "4-5"]);
   });
@@ -110,7 +112,10 @@ describe("millrace run and describe", () => {
   test.each([
     ["nowhere.mjs", /nowhere.mjs can't be loaded/],
     ["package.json", /can't be loaded/],
-    ["dist/src/core/errors.js", /expected a default export that is a Topology or \(options\) => Topology, got no default export/],
+    [
+      "dist/src/core/errors.js",
+      /expected a default export that is a Topology or \(options\) => Topology, got no default export/,
+    ],
   ])("a module that is none: %s", async (module, reason) => {
     const command = new Command(["describe", module]);
     expect(await command.end()).toBe(1);

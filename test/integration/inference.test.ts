@@ -20,9 +20,16 @@ function request(broker: MemoryBroker, first: number, end: number): void {
   broker.publish([{ topic: "INFERENCE", key: null, value, headers: [], timestamp: 0 }]);
 }
 
-async function start(broker: MemoryBroker, options: { readonly maxSize: number; readonly sliceSize: number }): Promise<StreamsApp> {
+async function start(
+  broker: MemoryBroker,
+  options: { readonly maxSize: number; readonly sliceSize: number },
+): Promise<StreamsApp> {
   const classifier = imageClassifier({ images, engine: "onnx" });
-  app = new StreamsApp(embeddedInference({ classifier, ...options }), { applicationId: "test", broker, maxQueuedWeight: 100_000 });
+  app = new StreamsApp(embeddedInference({ classifier, ...options }), {
+    applicationId: "test",
+    broker,
+    maxQueuedWeight: 100_000,
+  });
   await app.start();
   return app;
 }
@@ -47,7 +54,9 @@ test("what queues while the engine is busy is the next batch, and the event loop
   delay.disable();
 
   expect(node).toMatchObject({ batches: 3, batchedRows: 5_301, queued: 0 });
-  console.log(`engine busy for about ${Math.round(performance.now() - began)} ms, event loop delay at most ${Math.round(delay.max / 1e6)} ms`);
+  console.log(
+    `engine busy for about ${Math.round(performance.now() - began)} ms, event loop delay at most ${Math.round(delay.max / 1e6)} ms`,
+  );
   expect(delay.max / 1e6).toBeLessThan(25);
 });
 

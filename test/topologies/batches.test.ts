@@ -46,10 +46,14 @@ function inferring(model: Capitals, options: { readonly maxSize: number; readonl
   builder
     .stream("IN", text)
     .batch({ maxSize: options.maxSize })
-    .infer(async () => model, (input, output) => `${input}=${output}`, {
-      onError: "DEAD_LETTER",
-      ...(options.ordered === false && { ordered: false }),
-    })
+    .infer(
+      async () => model,
+      (input, output) => `${input}=${output}`,
+      {
+        onError: "DEAD_LETTER",
+        ...(options.ordered === false && { ordered: false }),
+      },
+    )
     .to("OUT", text);
   return builder.build();
 }
@@ -101,7 +105,9 @@ describe("batches", () => {
     await driver.advanceWallClockTime(1_000);
     expect(model.batches).toEqual([["a", "b", "!", "c"], ["a", "b"], ["!", "c"], ["!"], ["c"]]);
     expect(await valuesOf(driver.createOutputTopic("OUT", text))).toEqual(["a=A", "b=B", "c=C"]);
-    expect(await driver.deadLetters()).toMatchObject([{ error: { position: "memory:IN/0@2", message: expect.stringContaining("no capital") } }]);
+    expect(await driver.deadLetters()).toMatchObject([
+      { error: { position: "memory:IN/0@2", message: expect.stringContaining("no capital") } },
+    ]);
   });
 
   test("wait for more only when they are told to, and no longer than that", async () => {

@@ -78,7 +78,10 @@ describe("closing an app", () => {
     const nodes = Array.from({ length: 12 }, (_, index) => `batch-${index}`);
     const topology = through((stream) =>
       nodes.reduce(
-        (last, name) => last.batch({ maxSize: 10, maxWaitMs: 60_000 }).mapBatch((values) => values.map((value) => `${value}.`), { name }),
+        (last, name) =>
+          last
+            .batch({ maxSize: 10, maxWaitMs: 60_000 })
+            .mapBatch((values) => values.map((value) => `${value}.`), { name }),
         stream,
       ),
     );

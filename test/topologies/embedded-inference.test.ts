@@ -2,7 +2,12 @@ import type { Model, ModelSource } from "millrace";
 import { jsonSerde, stringSerde } from "millrace";
 import type { Classification } from "millrace/model";
 import { TopologyTestDriver } from "millrace/testing";
-import { embeddedInference, predictionLines, predictionSchema, type Range } from "millrace/topologies/embedded-inference";
+import {
+  embeddedInference,
+  predictionLines,
+  predictionSchema,
+  type Range,
+} from "millrace/topologies/embedded-inference";
 import { describe, expect, test } from "vitest";
 
 /** Says that image n is of class n modulo 10, with a confidence of 0.5; image 13 it refuses. */
@@ -80,7 +85,9 @@ describe("the reference topology", () => {
     await requests.pipeInput('{"start_idx":0,"end_idx":2}');
     expect(await driver.createOutputTopic("PREDICTIONS", { value: json }).readRecords()).toHaveLength(1);
     const letters = await driver.deadLetters();
-    expect(letters).toMatchObject([{ error: { code: "ERR_DECODE", node: "source", position: "memory:INFERENCE/0@0" } }]);
+    expect(letters).toMatchObject([
+      { error: { code: "ERR_DECODE", node: "source", position: "memory:INFERENCE/0@0" } },
+    ]);
     expect(letters[0]?.error.message).toMatch(reason);
     expect(new TextDecoder().decode(letters[0]?.record.value ?? undefined)).toBe(request);
   });

@@ -7,9 +7,20 @@ const mending: TopologyTestDriverOptions = { errors: { uncaught: () => "RETRY" }
 
 describe("an app that mends a broken session", () => {
   test.each([
-    ["mapAsync", (scheduler: VirtualScheduler) => through((stream) => stream.mapAsync((value) => later(scheduler, 1_000, value)))],
-    ["mergeMap", (scheduler: VirtualScheduler) => through((stream) => stream.mergeMap((value) => later(scheduler, 1_000, value), { concurrency: 1 }))],
-    ["mapBatch", (scheduler: VirtualScheduler) => through((stream) => stream.batch({ maxSize: 1 }).mapBatch((values) => later(scheduler, 1_000, values)))],
+    [
+      "mapAsync",
+      (scheduler: VirtualScheduler) => through((stream) => stream.mapAsync((value) => later(scheduler, 1_000, value))),
+    ],
+    [
+      "mergeMap",
+      (scheduler: VirtualScheduler) =>
+        through((stream) => stream.mergeMap((value) => later(scheduler, 1_000, value), { concurrency: 1 })),
+    ],
+    [
+      "mapBatch",
+      (scheduler: VirtualScheduler) =>
+        through((stream) => stream.batch({ maxSize: 1 }).mapBatch((values) => later(scheduler, 1_000, values))),
+    ],
   ])("does the work of %s again, with all its concurrency", async (_, topology) => {
     const scheduler = new VirtualScheduler();
     await using driver = new TopologyTestDriver(topology(scheduler), { scheduler, ...mending });
@@ -40,7 +51,10 @@ describe("an app that mends a broken session", () => {
   });
 
   test("gives up when it gets nowhere", async () => {
-    await using driver = new TopologyTestDriver(through((stream) => stream), { ...mending, rejectOnError: false });
+    await using driver = new TopologyTestDriver(
+      through((stream) => stream),
+      { ...mending, rejectOnError: false },
+    );
     await driver.createInputTopic("IN", text).pipeRecords([]);
     for (let crash = 0; crash < 5; crash += 1) {
       driver.broker.faults.crash();

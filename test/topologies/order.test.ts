@@ -61,7 +61,9 @@ describe("order", () => {
         .split({ name: "by-" })
         .branch((value) => value.startsWith("slow"), { name: "slow" })
         .defaultBranch({ name: "fast" });
-      const slow = branches.get("by-slow").mapAsync((value) => later(scheduler, waitOf(value), value), { concurrency: 4 });
+      const slow = branches
+        .get("by-slow")
+        .mapAsync((value) => later(scheduler, waitOf(value), value), { concurrency: 4 });
       return slow.merge(branches.get("by-fast"));
     });
     await using driver = new TopologyTestDriver(topology, { scheduler });
@@ -81,12 +83,19 @@ describe("order", () => {
     await driver.createInputTopic("IN", text).pipeRecords(records("a30,b10", "c1"));
     await driver.advanceWallClockTime(30);
     expect(await valuesOf(driver.createOutputTopic("OUT", text))).toEqual([
-      "slow a30", "fast a30", "slow b10", "fast b10", "slow c1", "fast c1",
+      "slow a30",
+      "fast a30",
+      "slow b10",
+      "fast b10",
+      "slow c1",
+      "fast c1",
     ]);
   });
 
   test("is kept when writes fail for a while", async () => {
-    await using driver = new TopologyTestDriver(through((stream) => stream.flatMapValues((value) => [value, `${value}!`])));
+    await using driver = new TopologyTestDriver(
+      through((stream) => stream.flatMapValues((value) => [value, `${value}!`])),
+    );
     let refused = 0;
     driver.broker.faults.refuseWrites(({ topic }) => {
       if (topic !== "OUT" || refused >= 3) return undefined;

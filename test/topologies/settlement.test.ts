@@ -39,13 +39,15 @@ describe("a delivery is settled", () => {
 
   test("with one dead letter per node that failed, which names the paths; the other results stand", async () => {
     const topology = through((stream) =>
-      stream.flatMapValues((value) => value.split(",")).mapValues(
-        (value) => {
-          if (value.startsWith("bad")) throw new Error(`${value} refused`);
-          return value;
-        },
-        { name: "check", onError: "DEAD_LETTER" },
-      ),
+      stream
+        .flatMapValues((value) => value.split(","))
+        .mapValues(
+          (value) => {
+            if (value.startsWith("bad")) throw new Error(`${value} refused`);
+            return value;
+          },
+          { name: "check", onError: "DEAD_LETTER" },
+        ),
     );
     await using driver = new TopologyTestDriver(topology);
     await driver.createInputTopic("IN", text).pipeInput("key", "a,bad1,b,bad2");
@@ -106,7 +108,9 @@ class Joiner implements Processor<string | null, string, string | null, string> 
 
 describe("several deliveries that became one record", () => {
   function joined(scheduler: VirtualScheduler): Topology {
-    return through((stream) => stream.process(() => new Joiner(2)).mapAsync((value) => later(scheduler, 50, value), { concurrency: 4 }));
+    return through((stream) =>
+      stream.process(() => new Joiner(2)).mapAsync((value) => later(scheduler, 50, value), { concurrency: 4 }),
+    );
   }
 
   test("are settled when that is published", async () => {

@@ -42,7 +42,12 @@ describe("errors", () => {
     const options = { applicationId: "app", broker: memoryBroker() };
     new StreamsApp(topology, {
       ...options,
-      errors: { decode: handler, process: "RETRY", publish: "FAIL", uncaught: ({ retryable }) => (retryable ? "RETRY" : "FAIL") },
+      errors: {
+        decode: handler,
+        process: "RETRY",
+        publish: "FAIL",
+        uncaught: ({ retryable }) => (retryable ? "RETRY" : "FAIL"),
+      },
     });
     // @ts-expect-error what no record caused can't be skipped
     new StreamsApp(topology, { ...options, errors: { uncaught: () => "CONTINUE" } });
@@ -88,5 +93,7 @@ test("records change by copies, with new types", () => {
 });
 
 test("a model is closed, and told apart by what it takes", () => {
-  expectTypeOf<Model<string, number>["predict"]>().toEqualTypeOf<(inputs: readonly string[]) => Promise<readonly number[]>>();
+  expectTypeOf<Model<string, number>["predict"]>().toEqualTypeOf<
+    (inputs: readonly string[]) => Promise<readonly number[]>
+  >();
 });

@@ -27,7 +27,10 @@ export function rangeSerde(images: number): Deserializer<Range> {
   return {
     deserialize: (bytes, headers, topic) => {
       if (bytes.length > 0) return json.deserialize(bytes, headers, topic);
-      const request = { start_idx: index(headerText(headers, "start_idx")), end_idx: index(headerText(headers, "end_idx")) };
+      const request = {
+        start_idx: index(headerText(headers, "start_idx")),
+        end_idx: index(headerText(headers, "end_idx")),
+      };
       return json.deserialize(encoder.encode(JSON.stringify(request)), headers, topic);
     },
   };

@@ -65,9 +65,13 @@ export class MemoryBroker implements Broker {
 
   /** The records that a topic still has: by partition, oldest first within each. */
   records(topic: string): readonly RawRecord[] {
-    return this.topics.partitionsOf(topic).flatMap((log) =>
-      Array.from({ length: log.end - log.start }, (_, index) => log.at(log.start + index)).filter((record) => record !== undefined),
-    );
+    return this.topics
+      .partitionsOf(topic)
+      .flatMap((log) =>
+        Array.from({ length: log.end - log.start }, (_, index) => log.at(log.start + index)).filter(
+          (record) => record !== undefined,
+        ),
+      );
   }
 
   /** Committed offset of a group in a partition; undefined when it never read it. */

@@ -79,9 +79,9 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
 
   private begin(ms: number): Promise<DrainReport> {
     const began = this.inFlight;
-    let released = 0;
-    for (const assignment of this.assignments) released += assignment.releaseWaiting();
-    this.inFlight -= released;
+    let waiting = 0;
+    for (const assignment of this.assignments) waiting += assignment.releaseWaiting();
+    this.inFlight -= waiting;
     return new Promise((resolve) => {
       const finish = (): void => {
         timer?.unsubscribe();
@@ -89,7 +89,7 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
         resolve({ settled, released, abandoned: began - settled - released });
         this.out?.complete();
       };
-      this.draining = { settled: 0, released, finish };
+      this.draining = { settled: 0, released: waiting, finish };
       const waits = this.inFlight > 0;
       const timer = waits ? this.options.scheduler.schedule(finish, ms) : undefined;
       if (!waits) finish();
@@ -147,7 +147,8 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
 
   check(outs: readonly OutgoingRecord[], origin: Origin): void {
     const refused = this.faults.refusal(outs);
-    if (refused !== undefined) throw new PublishError(refused.message, origin.position, { retryable: refused.retryable });
+    if (refused !== undefined)
+      throw new PublishError(refused.message, origin.position, { retryable: refused.retryable });
     for (const out of outs) this.topics.check(out, origin);
   }
 
@@ -164,7 +165,8 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
 
   nacked(attempt: number, again: () => void): Subscription | undefined {
     // It keeps its slot and its credit while it waits.
-    if (this.draining === undefined) return this.options.scheduler.schedule(again, Math.min(100 * 2 ** (attempt - 1), 10_000));
+    if (this.draining === undefined)
+      return this.options.scheduler.schedule(again, Math.min(100 * 2 ** (attempt - 1), 10_000));
     this.inFlight -= 1;
     this.freed("released");
     return undefined;

@@ -31,7 +31,10 @@ export class Topics {
     const { retention } = this.options;
     this.logs.set(
       topic,
-      Array.from({ length: partitions }, (_, partition) => new PartitionLog(topic, partition, retention, (log) => this.needed(log))),
+      Array.from(
+        { length: partitions },
+        (_, partition) => new PartitionLog(topic, partition, retention, (log) => this.needed(log)),
+      ),
     );
   }
 
@@ -39,7 +42,9 @@ export class Topics {
   ensure(topics: readonly string[]): void {
     const missing = topics.filter((topic) => !this.logs.has(topic));
     if (missing.length > 0 && !this.options.createTopics) {
-      throw new ConfigError(`memory: missing topics: ${missing.join(", ")}; create them with createTopic(), or set createTopics: true`);
+      throw new ConfigError(
+        `memory: missing topics: ${missing.join(", ")}; create them with createTopic(), or set createTopics: true`,
+      );
     }
     for (const topic of missing) this.create(topic);
   }
@@ -54,7 +59,10 @@ export class Topics {
     const size = (record.key?.length ?? 0) + (record.value?.length ?? 0);
     const { maxRecordBytes } = this.options;
     if (size > maxRecordBytes) {
-      throw refused(`a record for ${record.topic} has ${size} bytes, at most ${maxRecordBytes} are taken`, origin.position);
+      throw refused(
+        `a record for ${record.topic} has ${size} bytes, at most ${maxRecordBytes} are taken`,
+        origin.position,
+      );
     }
     if (!this.logs.has(record.topic) && !/^[\w.-]{1,249}$/.test(record.topic)) {
       throw refused(`${JSON.stringify(record.topic)} is no name for a topic`, origin.position);

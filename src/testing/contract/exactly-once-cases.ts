@@ -31,7 +31,8 @@ export const exactlyOnceCases: readonly ContractCase[] = [
       const { from, to, results } = await stage(harness, ["a", "b", "c"]);
       const worker = await Reader.open(harness, [from], exactlyOnce);
       const deliveries = await worker.first(3);
-      for (const delivery of [...deliveries].reverse()) await publish(delivery, [out(to, valueOf(delivery).toUpperCase())]);
+      for (const delivery of deliveries.toReversed())
+        await publish(delivery, [out(to, valueOf(delivery).toUpperCase())]);
       for (const delivery of deliveries.slice(1)) delivery.ack();
       await results.quiet();
       assert.deepEqual(valuesOf(results.deliveries), []);

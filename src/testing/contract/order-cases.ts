@@ -13,7 +13,10 @@ export const orderCases: readonly ContractCase[] = [
     needs: ["partitions"],
     async run(harness) {
       const topic = await harness.topic(3);
-      const reader = await Reader.open(harness, [topic], { maxInFlight: 7, act: (delivery) => setImmediate(() => delivery.ack()) });
+      const reader = await Reader.open(harness, [topic], {
+        maxInFlight: 7,
+        act: (delivery) => setImmediate(() => delivery.ack()),
+      });
       await reader.session.publish(numbers.map((number) => out(topic, String(number), { partition: number % 3 })));
       const deliveries = await reader.first(count);
       for (const partition of [0, 1, 2]) {
@@ -30,9 +33,13 @@ export const orderCases: readonly ContractCase[] = [
     needs: ["keyOrder"],
     async run(harness) {
       const topic = await harness.topic(3);
-      const reader = await Reader.open(harness, [topic], { maxInFlight: 7, act: (delivery) => setImmediate(() => delivery.ack()) });
+      const reader = await Reader.open(harness, [topic], {
+        maxInFlight: 7,
+        act: (delivery) => setImmediate(() => delivery.ack()),
+      });
       const keyOf = (number: number): string => `key ${number % 5}`;
-      for (const number of numbers) await reader.session.publish([out(topic, String(number), { key: bytes(keyOf(number)) })]);
+      for (const number of numbers)
+        await reader.session.publish([out(topic, String(number), { key: bytes(keyOf(number)) })]);
       const deliveries = await reader.first(count);
       for (const remainder of [0, 1, 2, 3, 4]) {
         const ofKey = deliveries.filter((delivery) => Number(valueOf(delivery)) % 5 === remainder);
@@ -53,7 +60,12 @@ export const orderCases: readonly ContractCase[] = [
       assert.ok(cause);
       const calls: Promise<void>[] = [];
       for (let number = 0; number < count; number += 3) {
-        calls.push(publish(cause, [0, 1, 2].map((more) => out(to, String(number + more), { key }))));
+        calls.push(
+          publish(
+            cause,
+            [0, 1, 2].map((more) => out(to, String(number + more), { key })),
+          ),
+        );
       }
       await Promise.all(calls);
       cause.ack();
@@ -75,13 +87,19 @@ export const orderCases: readonly ContractCase[] = [
       };
       const two = await Reader.open(harness, [topic], { act });
       const moved = (): Delivery[] => held.filter(({ lane }) => lane?.signal.aborted === true);
-      await two.until(() => moved().length > 0 && two.deliveries.length >= moved().length, "the records of the lanes that moved");
+      await two.until(
+        () => moved().length > 0 && two.deliveries.length >= moved().length,
+        "the records of the lanes that moved",
+      );
       for (const delivery of held) {
         if (delivery.lane?.signal.aborted === false) seen.push(delivery);
         delivery.ack();
       }
       // A driver may take all lanes away in a rebalance, and give some back.
-      await two.until(() => new Set([...valuesOf(seen), ...valuesOf(one.deliveries.slice(count))]).size === count, "all records");
+      await two.until(
+        () => new Set([...valuesOf(seen), ...valuesOf(one.deliveries.slice(count))]).size === count,
+        "all records",
+      );
       for (const delivery of one.deliveries.slice(count)) delivery.ack();
       await Promise.all([one.session.drain(harness.deadlineMs), two.session.drain(harness.deadlineMs)]);
       await Promise.all([one.session.close(), two.session.close()]);
@@ -96,7 +114,9 @@ export const orderCases: readonly ContractCase[] = [
     async run(harness) {
       const topic = await harness.topic(2);
       const one = await Reader.open(harness, [topic]);
-      await one.session.publish([0, 1, 2, 3, 4, 5].map((number) => out(topic, String(number), { partition: number % 2 })));
+      await one.session.publish(
+        [0, 1, 2, 3, 4, 5].map((number) => out(topic, String(number), { partition: number % 2 })),
+      );
       const held = await one.first(6);
       const two = await Reader.open(harness, [topic]);
       const lost = (): Delivery[] => held.filter(({ lane }) => lane?.signal.aborted === true);
@@ -111,7 +131,8 @@ export const orderCases: readonly ContractCase[] = [
       const rest = await Reader.open(harness, [topic]);
       await rest.first(6 - finished.size);
       await rest.quiet();
-      for (const value of valuesOf(rest.deliveries)) assert.ok(!finished.has(value), `${value} was committed and came again`);
+      for (const value of valuesOf(rest.deliveries))
+        assert.ok(!finished.has(value), `${value} was committed and came again`);
     },
   },
 ];

@@ -1,3 +1,4 @@
+import { messageOf } from "../../core/errors.ts";
 import { fail } from "node:assert/strict";
 import type { Subscription } from "rxjs";
 import type { BrokerSession, Delivery, SessionOptions } from "../../core/broker.ts";
@@ -41,7 +42,12 @@ export class Reader {
   private changed: () => void = () => {};
 
   /** @param act is called with each delivery, as it comes */
-  constructor(harness: BrokerHarness, session: BrokerSession, topics: readonly string[], act: (delivery: Delivery) => void = () => {}) {
+  constructor(
+    harness: BrokerHarness,
+    session: BrokerSession,
+    topics: readonly string[],
+    act: (delivery: Delivery) => void = () => {},
+  ) {
     this.harness = harness;
     this.session = session;
     this.subscription = session.deliveries(topics).subscribe({
@@ -102,7 +108,7 @@ export class Reader {
   }
 
   private summary(): string {
-    const end = this.error === undefined ? "" : `, then the error ${String(this.error)}`;
+    const end = this.error === undefined ? "" : `, then the error ${messageOf(this.error)}`;
     return `${this.deliveries.length}: ${valuesOf(this.deliveries).slice(0, 20).join(", ")}${end}`;
   }
 }

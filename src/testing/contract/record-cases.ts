@@ -12,11 +12,22 @@ export const recordCases: readonly ContractCase[] = [
   {
     name: "carries key, value, headers and timestamp, whatever their bytes",
     async run(harness) {
-      const headers: Headers = [["text", bytes("påtext")], ["binary", binary]];
-      const read = await roundTrip(harness, { key: binary, value: binary, headers, timestamp: Date.UTC(2026, 5, 1, 12, 30) });
+      const headers: Headers = [
+        ["text", bytes("påtext")],
+        ["binary", binary],
+      ];
+      const read = await roundTrip(harness, {
+        key: binary,
+        value: binary,
+        headers,
+        timestamp: Date.UTC(2026, 5, 1, 12, 30),
+      });
       assert.deepEqual(plain(read.key), plain(binary));
       assert.deepEqual(plain(read.value), plain(binary));
-      assert.deepEqual(theirs(read.headers, headers), headers.map(([name, value]) => [name, plain(value)]));
+      assert.deepEqual(
+        theirs(read.headers, headers),
+        headers.map(([name, value]) => [name, plain(value)]),
+      );
       assert.equal(read.timestamp, Date.UTC(2026, 5, 1, 12, 30));
     },
   },
@@ -44,9 +55,17 @@ export const recordCases: readonly ContractCase[] = [
     name: "carries headers of one name, in order",
     needs: ["repeatedHeaders"],
     async run(harness) {
-      const headers: Headers = [["a", bytes("1")], ["b", bytes("2")], ["a", bytes("3")], ["a", bytes("1")]];
+      const headers: Headers = [
+        ["a", bytes("1")],
+        ["b", bytes("2")],
+        ["a", bytes("3")],
+        ["a", bytes("1")],
+      ];
       const read = await roundTrip(harness, { value: bytes("value"), headers });
-      assert.deepEqual(theirs(read.headers, headers), headers.map(([name, value]) => [name, plain(value)]));
+      assert.deepEqual(
+        theirs(read.headers, headers),
+        headers.map(([name, value]) => [name, plain(value)]),
+      );
     },
   },
   {
@@ -86,7 +105,9 @@ export const recordCases: readonly ContractCase[] = [
         out(topic, "by number", { partition: 1 }),
         out(topic, "by function", { partition: (partitions) => partitions - 1 }),
       ]);
-      const partitions = Object.fromEntries((await reader.first(2)).map(({ record }) => [bytesText(record), record.partition]));
+      const partitions = Object.fromEntries(
+        (await reader.first(2)).map(({ record }) => [bytesText(record), record.partition]),
+      );
       assert.deepEqual(partitions, { "by number": 1, "by function": 2 });
     },
   },
@@ -96,7 +117,10 @@ export const recordCases: readonly ContractCase[] = [
     async run(harness) {
       const topic = await harness.topic(2);
       const session = await harness.session({ topics: [topic] });
-      await assert.rejects(session.publish([out(topic, "a", { partition: 2 })]), { code: "ERR_PUBLISH", retryable: false });
+      await assert.rejects(session.publish([out(topic, "a", { partition: 2 })]), {
+        code: "ERR_PUBLISH",
+        retryable: false,
+      });
     },
   },
   {

@@ -81,7 +81,10 @@ export const settlingCases: readonly ContractCase[] = [
       for (let settled = 0; settled < 10; settled += 1) {
         await reader.first(Math.min(10, settled + 3));
         if (settled % 4 === 0) await reader.quiet();
-        assert.ok(reader.deliveries.length <= settled + 3, `${reader.deliveries.length} handed out, ${settled} settled`);
+        assert.ok(
+          reader.deliveries.length <= settled + 3,
+          `${reader.deliveries.length} handed out, ${settled} settled`,
+        );
         reader.deliveries[settled]?.ack();
       }
       assert.equal(new Set(valuesOf(reader.deliveries)).size, 10);

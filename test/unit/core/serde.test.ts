@@ -45,10 +45,16 @@ describe("serdes", () => {
 
   test("an asynchronous schema makes an asynchronous serde", async () => {
     const schema = z.string().refine(async (text) => text !== "bad", "must not be bad");
-    const answer = jsonSerde({ "~standard": { version: 1, vendor: "test", validate: async (value) => {
-      const result = await schema.safeParseAsync(value);
-      return result.success ? { value: result.data } : { issues: result.error.issues };
-    } } }).deserialize(new TextEncoder().encode('"bad"'), [], "T");
+    const answer = jsonSerde({
+      "~standard": {
+        version: 1,
+        vendor: "test",
+        validate: async (value) => {
+          const result = await schema.safeParseAsync(value);
+          return result.success ? { value: result.data } : { issues: result.error.issues };
+        },
+      },
+    }).deserialize(new TextEncoder().encode('"bad"'), [], "T");
     await expect(answer).rejects.toThrow("must not be bad");
   });
 

@@ -6,7 +6,9 @@ import { mapAsync } from "../../../src/operators/map-async.ts";
 import { mergeMap } from "../../../src/operators/merge-map.ts";
 import { Harness, turn } from "./harness.ts";
 
-function marbles(run: (helpers: Parameters<Parameters<TestScheduler["run"]>[0]>[0], scheduler: TestScheduler) => void): void {
+function marbles(
+  run: (helpers: Parameters<Parameters<TestScheduler["run"]>[0]>[0], scheduler: TestScheduler) => void,
+): void {
   const scheduler = new TestScheduler((actual, expected) => expect(actual).toEqual(expected));
   scheduler.run((helpers) => run(helpers, scheduler));
 }
@@ -15,7 +17,9 @@ describe("mapAsync", () => {
   test("runs at most `concurrency` calls; results come in the order in which the calls end", async () => {
     const harness = new Harness();
     const ends = new Map<string, (value: string) => void>();
-    const running = harness.run(mapAsync((value: string) => new Promise<string>((resolve) => ends.set(value, resolve)), 2, harness.context));
+    const running = harness.run(
+      mapAsync((value: string) => new Promise<string>((resolve) => ends.set(value, resolve)), 2, harness.context),
+    );
     running.put(...["a", "b", "c"].map((value) => harness.envelope(value)));
     expect([...ends.keys()]).toEqual(["a", "b"]);
     expect(harness.metrics).toMatchObject({ running: 2, queued: 1 });
@@ -31,17 +35,26 @@ describe("mapAsync", () => {
   });
 
   test.each([
-    ["throws", (): Promise<string> => {
-      throw new Error("no");
-    }],
+    [
+      "throws",
+      (): Promise<string> => {
+        throw new Error("no");
+      },
+    ],
     ["rejects", (): Promise<string> => Promise.reject(new Error("no"))],
   ])("a function that %s is a question, and its slot is free", async (_, project) => {
     const harness = new Harness();
     let calls = 0;
-    const running = harness.run(mapAsync((value: string) => {
-      calls += 1;
-      return calls === 1 ? project() : Promise.resolve(value);
-    }, 1, harness.context));
+    const running = harness.run(
+      mapAsync(
+        (value: string) => {
+          calls += 1;
+          return calls === 1 ? project() : Promise.resolve(value);
+        },
+        1,
+        harness.context,
+      ),
+    );
     running.put(harness.envelope("a"), harness.envelope("b"));
     await turn();
     expect(running.values).toEqual(["b"]);
@@ -81,7 +94,11 @@ describe("mergeMap", () => {
       const inner = cold("--x--y|");
       const source = hot("a-bc").pipe(mapEach((value) => harness.envelope(value)));
       const values = source.pipe(
-        mergeMap((value, record) => inner.pipe(mapEach((letter) => `${value}${letter}${record.position.slice(-1)}`)), 2, harness.context),
+        mergeMap(
+          (value, record) => inner.pipe(mapEach((letter) => `${value}${letter}${record.position.slice(-1)}`)),
+          2,
+          harness.context,
+        ),
         mapEach(({ record }) => record.value),
       );
       const names = { p: "ax0", q: "bx1", r: "ay0", s: "by1", t: "cx2", u: "cy2" };
@@ -108,7 +125,17 @@ describe("mergeMap", () => {
 
   test("an inner error is a question; what was emitted stands", () => {
     const harness = new Harness();
-    const running = harness.run(mergeMap((value: string) => concat(of(value), throwError(() => new Error("cut"))), 1, harness.context));
+    const running = harness.run(
+      mergeMap(
+        (value: string) =>
+          concat(
+            of(value),
+            throwError(() => new Error("cut")),
+          ),
+        1,
+        harness.context,
+      ),
+    );
     running.put(harness.envelope("a"), harness.envelope("b"));
     expect(running.values).toEqual(["a", "b"]);
     expect(harness.questions.map(({ cause }) => (cause as Error).message)).toEqual(["cut", "cut"]);
@@ -132,7 +159,10 @@ test("concatMap: one inner Observable at a time, in the order of arrival", () =>
     const harness = new Harness(scheduler);
     const source = hot("ab").pipe(mapEach((value) => harness.envelope(value)));
     const values = source.pipe(
-      concatMap((value) => (value === "a" ? cold("----x|") : cold("y|")).pipe(mapEach((letter) => `${value}${letter}`)), harness.context),
+      concatMap(
+        (value) => (value === "a" ? cold("----x|") : cold("y|")).pipe(mapEach((letter) => `${value}${letter}`)),
+        harness.context,
+      ),
       mapEach(({ record }) => record.value),
     );
     expectObservable(values).toBe("----pq", { p: "ax", q: "by" });

@@ -9,7 +9,11 @@ interface Range {
   readonly to: number;
 }
 
-type Batch = { readonly values: readonly Range[]; readonly end: (outputs?: readonly string[]) => void; readonly fail: (cause: Error) => void };
+interface Batch {
+  readonly values: readonly Range[];
+  readonly end: (outputs?: readonly string[]) => void;
+  readonly fail: (cause: Error) => void;
+}
 
 /** Ranges of rows; the batches that were formed are ended by the test. */
 class Bench {
@@ -17,7 +21,10 @@ class Bench {
   readonly batches: Batch[] = [];
   readonly running: Running<Envelope<string | null, Range>, Envelope<string | null, string>>;
 
-  constructor(options: Partial<BatchMapOptions<Range, string>> & { readonly maxSize: number }, harness = new Harness()) {
+  constructor(
+    options: Partial<BatchMapOptions<Range, string>> & { readonly maxSize: number },
+    harness = new Harness(),
+  ) {
     this.harness = harness;
     const operator = batchMap<string | null, Range, string, string>(
       {
@@ -197,7 +204,9 @@ describe("batchMap", () => {
     const bench = new Bench({ maxSize: 4, rows: () => rows });
     bench.put([0, 1]);
     await turn();
-    expect(bench.harness.questions).toMatchObject([{ cause: { message: expect.stringContaining("whole number of rows") } }]);
+    expect(bench.harness.questions).toMatchObject([
+      { cause: { message: expect.stringContaining("whole number of rows") } },
+    ]);
     expect(bench.batches).toEqual([]);
   });
 

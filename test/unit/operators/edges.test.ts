@@ -10,7 +10,10 @@ import { Harness, turn } from "./harness.ts";
 
 const encoder = new TextEncoder();
 
-function decoding<V>(harness: Harness, value: Deserializer<V>): { readonly out: AnyEnvelope[]; put(bytes: Uint8Array | null, key?: string): void } {
+function decoding<V>(
+  harness: Harness,
+  value: Deserializer<V>,
+): { readonly out: AnyEnvelope[]; put(bytes: Uint8Array | null, key?: string): void } {
   const input = new Subject<DeliveryLineage>();
   const out: AnyEnvelope[] = [];
   input.pipe(decode({ key: stringSerde, value }, harness.context)).subscribe((envelope) => out.push(envelope));
@@ -30,7 +33,10 @@ describe("decode", () => {
     const { out, put } = decoding(new Harness(), stringSerde);
     put(encoder.encode("a"), "k");
     put(encoder.encode("b"));
-    expect(out.map(({ record }) => [record.key, record.value])).toEqual([["k", "a"], [null, "b"]]);
+    expect(out.map(({ record }) => [record.key, record.value])).toEqual([
+      ["k", "a"],
+      [null, "b"],
+    ]);
   });
 
   test("a tombstone is refused, unless the serde is nullable", () => {
@@ -65,14 +71,19 @@ describe("decode", () => {
   test("what a serde refuses is a question with the raw bytes", () => {
     const harness = new Harness();
     decoding(harness, numberSerde).put(encoder.encode("abc"));
-    expect(harness.questions).toMatchObject([{ cause: { message: "a number is 8 bytes, got 3" }, envelope: { record: { value: encoder.encode("abc") } } }]);
+    expect(harness.questions).toMatchObject([
+      { cause: { message: "a number is 8 bytes, got 3" }, envelope: { record: { value: encoder.encode("abc") } } },
+    ]);
   });
 });
 
 describe("to", () => {
   const options = { topic: "OUT", key: stringSerde, value: stringSerde };
 
-  function sink(harness: Harness, changed: object = {}): { put(...envelopes: Envelope<string | null, string>[]): void } {
+  function sink(
+    harness: Harness,
+    changed: object = {},
+  ): { put(...envelopes: Envelope<string | null, string>[]): void } {
     const running = harness.run(to<string | null, string>({ ...options, ...changed }, harness.context));
     return { put: (...envelopes) => running.put(...envelopes) };
   }
@@ -112,6 +123,9 @@ describe("to", () => {
     fails = false;
     harness.questions[0]?.retry();
     await turn();
-    expect(harness.published.map((out) => new TextDecoder().decode(out.value ?? undefined))).toEqual(["first", "second"]);
+    expect(harness.published.map((out) => new TextDecoder().decode(out.value ?? undefined))).toEqual([
+      "first",
+      "second",
+    ]);
   });
 });

@@ -53,11 +53,19 @@ describe("flatMap", () => {
     expect(pulled.value).toBe(0);
     const received: unknown[] = [];
     const limited = new Harness();
-    const narrow = limited.run(flatMap({ ...fan, wrap: (value, record: Source) => {
-      received.push(value);
-      if (received.length % 10 === 0) limited.pressure.raise();
-      return record.withValue(value);
-    } }, limited.context));
+    const narrow = limited.run(
+      flatMap(
+        {
+          ...fan,
+          wrap: (value, record: Source) => {
+            received.push(value);
+            if (received.length % 10 === 0) limited.pressure.raise();
+            return record.withValue(value);
+          },
+        },
+        limited.context,
+      ),
+    );
     narrow.put(limited.envelope<Iterable<unknown>>(count(1_000_000, pulled)));
     expect([received.length, pulled.value]).toEqual([10, 10]);
     limited.pressure.relieve();
@@ -110,10 +118,18 @@ describe("flatMap", () => {
         finished = true;
       }
     }
-    const running = harness.run(flatMap({ ...fan, wrap: (value, record: Source) => {
-      harness.pressure.raise();
-      return record.withValue(value);
-    } }, harness.context));
+    const running = harness.run(
+      flatMap(
+        {
+          ...fan,
+          wrap: (value, record: Source) => {
+            harness.pressure.raise();
+            return record.withValue(value);
+          },
+        },
+        harness.context,
+      ),
+    );
     running.put(harness.envelope<Iterable<unknown>>(generate(), { owner }));
     expect(running.values).toEqual([1]);
     owner.lost = true;
@@ -128,7 +144,10 @@ describe("flatMap", () => {
     const harness = new Harness();
     const line = new Line();
     const running = harness.run(flatMap(fan, harness.context));
-    running.put(harness.envelope<Iterable<unknown>>(["a", "b"], { line }), harness.envelope<Iterable<unknown>>(["c"], { line }));
+    running.put(
+      harness.envelope<Iterable<unknown>>(["a", "b"], { line }),
+      harness.envelope<Iterable<unknown>>(["c"], { line }),
+    );
     const left: unknown[] = [];
     const exits = harness.run(exitWith(({ value }) => void left.push(value), harness.context));
     const [a, b, c] = running.out;

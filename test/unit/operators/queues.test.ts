@@ -72,7 +72,10 @@ describe("a batch queue", () => {
     queue.add(harness.envelope("long"), 1_000);
     queue.add(harness.envelope("short"), 2);
     const parts = queue.take(100).map(({ item, from, to }) => [item.envelope.record.value, from, to]);
-    expect(parts).toEqual([["long", 0, 98], ["short", 0, 2]]);
+    expect(parts).toEqual([
+      ["long", 0, 98],
+      ["short", 0, 2],
+    ]);
     expect(queue.rows).toBe(902);
   });
 });

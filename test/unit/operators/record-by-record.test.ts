@@ -24,10 +24,12 @@ describe("map", () => {
   test("asks the policy about what project throws, and tries again when told to", () => {
     const harness = new Harness();
     let fails = true;
-    const running = harness.run(map((record) => {
-      if (fails) throw new Error("once");
-      return record;
-    }, harness.context));
+    const running = harness.run(
+      map((record) => {
+        if (fails) throw new Error("once");
+        return record;
+      }, harness.context),
+    );
     running.put(harness.envelope("a"));
     expect(running.out).toEqual([]);
     expect(harness.questions).toMatchObject([{ cause: { message: "once" } }]);
@@ -40,10 +42,12 @@ describe("map", () => {
     const harness = new Harness();
     const owner = { lost: false };
     let calls = 0;
-    const running = harness.run(map((record) => {
-      calls += 1;
-      return record;
-    }, harness.context));
+    const running = harness.run(
+      map((record) => {
+        calls += 1;
+        return record;
+      }, harness.context),
+    );
     const envelope = harness.envelope("a", { owner });
     owner.lost = true;
     running.put(envelope);
@@ -55,7 +59,9 @@ describe("map", () => {
 describe("filter", () => {
   test("passes what is true and settles the rest", () => {
     const harness = new Harness();
-    const running = harness.run(filter<string | null, number>((value, { key }) => value > 1 && key === null, harness.context));
+    const running = harness.run(
+      filter<string | null, number>((value, { key }) => value > 1 && key === null, harness.context),
+    );
     running.put(harness.envelope(1), harness.envelope(2), harness.envelope(3, { key: "k" }));
     expect(running.values).toEqual([2]);
     expect(harness.ended.settled).toEqual([1, 3]);
@@ -63,9 +69,11 @@ describe("filter", () => {
 
   test("a predicate that throws settles nothing", () => {
     const harness = new Harness();
-    const running = harness.run(filter(() => {
-      throw new Error("no");
-    }, harness.context));
+    const running = harness.run(
+      filter(() => {
+        throw new Error("no");
+      }, harness.context),
+    );
     running.put(harness.envelope(1));
     expect(harness.ended.settled).toEqual([]);
     expect(harness.questions).toHaveLength(1);
@@ -106,7 +114,9 @@ describe("an exit", () => {
     const harness = new Harness();
     let resolve: (() => void) | undefined;
     const promise = new Promise<void>((done) => (resolve = done));
-    const running = harness.run(exitWith<string | null, string>(({ value }) => (value === "slow" ? promise : undefined), harness.context));
+    const running = harness.run(
+      exitWith<string | null, string>(({ value }) => (value === "slow" ? promise : undefined), harness.context),
+    );
     running.put(harness.envelope("slow"), harness.envelope("quick"));
     expect(harness.ended.settled).toEqual(["quick"]);
     expect(harness.leaving).toBe(1);
@@ -135,10 +145,12 @@ describe("an exit", () => {
     const line = new Line();
     const acted: unknown[] = [];
     let fails = true;
-    const running = harness.run(exitWith(({ value }) => {
-      if (value === "first" && fails) throw new Error("full");
-      acted.push(value);
-    }, harness.context));
+    const running = harness.run(
+      exitWith(({ value }) => {
+        if (value === "first" && fails) throw new Error("full");
+        acted.push(value);
+      }, harness.context),
+    );
     running.put(harness.envelope("first", { line }), harness.envelope("second", { line }));
     expect(acted).toEqual([]);
     expect(harness.questions).toMatchObject([{ cause: { message: "full" } }]);

@@ -32,13 +32,20 @@ interface Walk {
   readonly next: (item: Item) => void;
 }
 
-function walk(list: readonly Operation[], place: readonly (string | number)[], item: Item, walking: Walk, from = 0): void {
+function walk(
+  list: readonly Operation[],
+  place: readonly (string | number)[],
+  item: Item,
+  walking: Walk,
+  from = 0,
+): void {
   const operation = list[from];
   if (operation === undefined) return walking.next(item);
   const here = [...place, from];
   const onward = (made: Item): void => walk(list, place, made, walking, from + 1);
   if (isFork(operation)) {
-    const into = (way: "left" | "right"): void => walk(operation[way], [...here, way], item, { ...walking, next: onward });
+    const into = (way: "left" | "right"): void =>
+      walk(operation[way], [...here, way], item, { ...walking, next: onward });
     if (operation.kind === "fan" || goesLeft(item.value, operation)) into("left");
     if (operation.kind === "fan" || !goesLeft(item.value, operation)) into("right");
     return;

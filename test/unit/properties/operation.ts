@@ -12,9 +12,18 @@ export interface Failure {
 
 /** One step of a random topology. `seed` makes it differ from others of its kind. */
 export type Step =
-  | { readonly kind: "map" | "filter" | "process" | "selectKey"; readonly seed: number; readonly failure: Failure | undefined }
+  | {
+      readonly kind: "map" | "filter" | "process" | "selectKey";
+      readonly seed: number;
+      readonly failure: Failure | undefined;
+    }
   | { readonly kind: "flatMap"; readonly seed: number; readonly lazy: boolean; readonly failure: Failure | undefined }
-  | { readonly kind: "mapAsync" | "mergeMap"; readonly seed: number; readonly concurrency: number; readonly failure: Failure | undefined }
+  | {
+      readonly kind: "mapAsync" | "mergeMap";
+      readonly seed: number;
+      readonly concurrency: number;
+      readonly failure: Failure | undefined;
+    }
   | {
       readonly kind: "mapBatch";
       readonly seed: number;
@@ -55,7 +64,11 @@ const failure: fc.Arbitrary<Failure | undefined> = fc.option(
 );
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ kind: fc.constantFrom("map" as const, "filter" as const, "process" as const, "selectKey" as const), seed, failure }),
+  fc.record({
+    kind: fc.constantFrom("map" as const, "filter" as const, "process" as const, "selectKey" as const),
+    seed,
+    failure,
+  }),
   fc.record({ kind: fc.constant("flatMap" as const), seed, lazy: fc.boolean(), failure }),
   fc.record({ kind: fc.constantFrom("mapAsync" as const, "mergeMap" as const), seed, concurrency, failure }),
   fc.record({
@@ -69,22 +82,24 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant("side" as const), seed, failure: fc.constant(undefined) }),
 );
 
-export const operations: fc.Arbitrary<readonly Operation[]> = fc.letrec<{ one: Operation; list: readonly Operation[] }>((tie) => ({
-  one: fc.oneof(
-    { maxDepth: 2, depthSize: "small", withCrossShrink: true },
-    { weight: 5, arbitrary: step },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        kind: fc.constantFrom("diamond" as const, "fan" as const),
-        seed,
-        left: fc.array(tie("one"), { minLength: 1, maxLength: 2 }).filter(isWay),
-        right: fc.array(tie("one"), { minLength: 1, maxLength: 2 }).filter(isWay),
-      }),
-    },
-  ),
-  list: fc.array(tie("one"), { maxLength: 4 }),
-})).list;
+export const operations: fc.Arbitrary<readonly Operation[]> = fc.letrec<{ one: Operation; list: readonly Operation[] }>(
+  (tie) => ({
+    one: fc.oneof(
+      { maxDepth: 2, depthSize: "small", withCrossShrink: true },
+      { weight: 5, arbitrary: step },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          kind: fc.constantFrom("diamond" as const, "fan" as const),
+          seed,
+          left: fc.array(tie("one"), { minLength: 1, maxLength: 2 }).filter(isWay),
+          right: fc.array(tie("one"), { minLength: 1, maxLength: 2 }).filter(isWay),
+        }),
+      },
+    ),
+    list: fc.array(tie("one"), { maxLength: 4 }),
+  }),
+).list;
 
 /** A way of nothing but side results would be the stream itself, which a merge of both ways would join last. */
 function isWay(list: readonly Operation[]): boolean {

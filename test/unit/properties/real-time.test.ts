@@ -17,7 +17,10 @@ const operations: readonly Operation[] = [
     kind: "diamond",
     seed: 1,
     left: [{ kind: "mapAsync", seed: 2, concurrency: 3, failure: { rest: 3, always: true, answer: "DEAD_LETTER" } }],
-    right: [{ kind: "filter", seed: 4, failure: undefined }, { kind: "selectKey", seed: 5, failure: undefined }],
+    right: [
+      { kind: "filter", seed: 4, failure: undefined },
+      { kind: "selectKey", seed: 5, failure: undefined },
+    ],
   },
   { kind: "flatMap", seed: 6, lazy: true, failure: { rest: 3, always: false, answer: "RETRY" } },
   {
@@ -26,13 +29,26 @@ const operations: readonly Operation[] = [
     left: [{ kind: "mergeMap", seed: 8, concurrency: 4, failure: undefined }],
     right: [{ kind: "process", seed: 9, failure: undefined }],
   },
-  { kind: "mapBatch", seed: 10, concurrency: 2, maxSize: 5, maxWaitMs: 3, failure: { rest: 4, always: true, answer: "CONTINUE" } },
+  {
+    kind: "mapBatch",
+    seed: 10,
+    concurrency: 2,
+    maxSize: 5,
+    maxWaitMs: 3,
+    failure: { rest: 4, always: true, answer: "CONTINUE" },
+  },
 ];
 
 /** Records of two partitions, drawn by a linear congruential generator. */
 const inputs = Array.from({ length: 40 }, (_, index) => {
   const drawn = (index * 1_103_515_245 + 12_345) % 2_147_483_648;
-  return { key: [null, "a", "b"][drawn % 3] ?? null, value: drawn % 997, partition: drawn % 2, timestamp: 1_000 + index, headers: [] };
+  return {
+    key: [null, "a", "b"][drawn % 3] ?? null,
+    value: drawn % 997,
+    partition: drawn % 2,
+    timestamp: 1_000 + index,
+    headers: [],
+  };
 });
 
 const options = { applicationId: "equal", retry: { attempts: 3, minDelayMs: 2 }, maxInFlight: 20 };
@@ -50,7 +66,9 @@ function recordsOf(broker: MemoryBroker): Record<string, string[]> {
       const written = headers.map(([name, bytes]) => [name, text.decode(bytes)]);
       const cause = /IN\/\d/.exec(JSON.stringify(written))?.[0] ?? "";
       groups[`${topic} of ${cause}`] ??= [];
-      groups[`${topic} of ${cause}`]?.push(JSON.stringify([key && text.decode(key), value && text.decode(value), written, timestamp]));
+      groups[`${topic} of ${cause}`]?.push(
+        JSON.stringify([key && text.decode(key), value && text.decode(value), written, timestamp]),
+      );
     }
   }
   return groups;
@@ -72,7 +90,9 @@ async function inRealTime(): Promise<Record<string, string[]>> {
   await app.start();
   const bytes = (textOrNull: string | null): Uint8Array | null =>
     textOrNull === null ? null : (stringSerde.serialize(textOrNull, [], "") as Uint8Array); // it is synchronous
-  broker.publish(inputs.map((input) => ({ ...input, topic: "IN", key: bytes(input.key), value: bytes(String(input.value)) })));
+  broker.publish(
+    inputs.map((input) => ({ ...input, topic: "IN", key: bytes(input.key), value: bytes(String(input.value)) })),
+  );
   await app.whenSettled(inputs.length);
   return recordsOf(broker);
 }
@@ -80,7 +100,12 @@ async function inRealTime(): Promise<Record<string, string[]>> {
 test("a scenario writes equal records in virtual and in real time", async () => {
   const [virtual, real] = [await onDriver(), await inRealTime()];
   expect(Object.keys(virtual).toSorted()).toEqual([
-    "OUT of IN/0", "OUT of IN/1", "SIDE of IN/0", "SIDE of IN/1", "equal.dlq of IN/0", "equal.dlq of IN/1",
+    "OUT of IN/0",
+    "OUT of IN/1",
+    "SIDE of IN/0",
+    "SIDE of IN/1",
+    "equal.dlq of IN/0",
+    "equal.dlq of IN/1",
   ]);
   for (const records of Object.values(virtual)) expect(records.length).toBeGreaterThan(2);
   expect(real).toEqual(virtual);

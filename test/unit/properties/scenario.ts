@@ -41,9 +41,14 @@ const pipe: fc.Arbitrary<Step> = fc.record({
     { minLength: 1, maxLength: 8 },
   ),
 });
-const advance: fc.Arbitrary<Step> = fc.record({ what: fc.constant("advance" as const), ms: fc.integer({ min: 1, max: 60 }) });
+const advance: fc.Arbitrary<Step> = fc.record({
+  what: fc.constant("advance" as const),
+  ms: fc.integer({ min: 1, max: 60 }),
+});
 const fault: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ what: fc.constantFrom("redeliver" as const, "rebalance" as const, "crash" as const, "restart" as const) }),
+  fc.record({
+    what: fc.constantFrom("redeliver" as const, "rebalance" as const, "crash" as const, "restart" as const),
+  }),
   fc.record({ what: fc.constant("refuse" as const), writes: fc.integer({ min: 1, max: 3 }) }),
 );
 
@@ -88,7 +93,11 @@ export async function play(scenario: Scenario): Promise<Outcome> {
   });
   const inputs = new Map<string, Input>();
   const expected = new Map<string, Expected>();
-  const watch = new Watch(driver.broker, (position) => expected.get(position) ?? { results: [], deadLetters: new Set() }, "test.dlq");
+  const watch = new Watch(
+    driver.broker,
+    (position) => expected.get(position) ?? { results: [], deadLetters: new Set() },
+    "test.dlq",
+  );
   const topic = driver.createInputTopic("IN", { value: integerSerde });
   const refusals = new Refusals(driver);
   const piped = Array.from({ length: partitions }, () => 0);
@@ -116,7 +125,10 @@ export async function play(scenario: Scenario): Promise<Outcome> {
     inFlight,
     delivered,
     ended: settled + released + lost,
-    ends: piped.map((count, partition) => ({ piped: count, committed: driver.broker.committed("test", "IN", partition) ?? 0 })),
+    ends: piped.map((count, partition) => ({
+      piped: count,
+      committed: driver.broker.committed("test", "IN", partition) ?? 0,
+    })),
     written,
     deadLetters: watch.deadLetters(),
     expected,
@@ -127,7 +139,8 @@ export async function play(scenario: Scenario): Promise<Outcome> {
 /** Time passes until nothing waits for it any more. */
 async function finish(driver: TopologyTestDriver): Promise<void> {
   await driver.advanceWallClockTime(0);
-  for (let rounds = 0; driver.scheduler.nextDue !== undefined && rounds < 100; rounds += 1) await driver.advanceWallClockTime(1_000);
+  for (let rounds = 0; driver.scheduler.nextDue !== undefined && rounds < 100; rounds += 1)
+    await driver.advanceWallClockTime(1_000);
 }
 
 async function restart(driver: TopologyTestDriver, watch: Watch): Promise<void> {
@@ -137,7 +150,8 @@ async function restart(driver: TopologyTestDriver, watch: Watch): Promise<void> 
   await driver.advanceWallClockTime(drainMs);
   const { settled, released, abandoned } = await closed;
   if (abandoned > 0) watch.faults.push(`a drain abandoned ${abandoned}`);
-  if (settled + released !== outCount) watch.faults.push(`a drain told of ${settled} + ${released} deliveries; ${outCount} were out`);
+  if (settled + released !== outCount)
+    watch.faults.push(`a drain told of ${settled} + ${released} deliveries; ${outCount} were out`);
   await driver.crash(); // nothing is left to crash: this only starts the next one
 }
 

@@ -43,7 +43,9 @@ function expectSettled({ faults, inFlight, delivered, ended, ends }: Outcome): v
 
 /** Each delivery has made its results, no more and no fewer. */
 function expectSameRecords({ expected }: Outcome, written: readonly Written[]): void {
-  const wanted = [...expected].flatMap(([position, { results }]) => results.map((result) => `${position} ${textOf(result)}`));
+  const wanted = [...expected].flatMap(([position, { results }]) =>
+    results.map((result) => `${position} ${textOf(result)}`),
+  );
   expect(written.map((record) => `${record.origin} ${textOf(record)}`).toSorted()).toEqual(wanted.toSorted());
 }
 
@@ -62,7 +64,8 @@ function expectOrder(scenario: Scenario, { expected, inputs }: Outcome, written:
     flows.set(name, known);
     return known;
   };
-  for (const [position, { results }] of expected) for (const result of results) flow(position, result.topic).wanted.push(textOf(result));
+  for (const [position, { results }] of expected)
+    for (const result of results) flow(position, result.topic).wanted.push(textOf(result));
   for (const record of written) flow(record.origin, record.topic).got.push(textOf(record));
   for (const [name, { wanted, got }] of flows) if (!name.endsWith("undefined")) expect(got).toEqual(wanted);
 }

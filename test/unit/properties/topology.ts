@@ -77,20 +77,38 @@ class Assembly {
     const { ordered } = this;
     const check = this.checkOf(operation, name);
     const options = { name, ...(operation.failure && { onError: operation.failure.answer }) };
-    const whenChecked = <R>(make: (value: number) => R) => (value: number, { position }: { readonly position: string }): R => {
-      check(position, value);
-      return make(value);
-    };
+    const whenChecked =
+      <R>(make: (value: number) => R) =>
+      (value: number, { position }: { readonly position: string }): R => {
+        check(position, value);
+        return make(value);
+      };
     switch (operation.kind) {
       case "map":
-        return stream.mapValues(whenChecked((value) => mapped(value, operation)), options);
+        return stream.mapValues(
+          whenChecked((value) => mapped(value, operation)),
+          options,
+        );
       case "filter":
-        return stream.filter(whenChecked((value) => passes(value, operation)), options);
+        return stream.filter(
+          whenChecked((value) => passes(value, operation)),
+          options,
+        );
       case "selectKey":
-        return stream.selectKey(whenChecked((value) => keyFor(value, operation)), options);
+        return stream.selectKey(
+          whenChecked((value) => keyFor(value, operation)),
+          options,
+        );
       case "flatMap":
-        if (!operation.lazy) return stream.flatMapValues(whenChecked((value) => children(value, operation)), options);
-        return stream.flatMapValues((value, { position }) => lazily(children(value, operation), () => check(position, value)), options);
+        if (!operation.lazy)
+          return stream.flatMapValues(
+            whenChecked((value) => children(value, operation)),
+            options,
+          );
+        return stream.flatMapValues(
+          (value, { position }) => lazily(children(value, operation), () => check(position, value)),
+          options,
+        );
       case "process":
         return stream.process(() => new Multiplier(check, operation), options);
       case "mapAsync":
@@ -136,7 +154,12 @@ class Assembly {
   }
 
   /** An Observable that fails before its first value, or emits its values over time. */
-  private values(value: number, position: string, operation: Simple, check: (position: string, value: number) => void): Observable<number> {
+  private values(
+    value: number,
+    position: string,
+    operation: Simple,
+    check: (position: string, value: number) => void,
+  ): Observable<number> {
     const checked = defer(() => {
       check(position, value);
       return EMPTY;

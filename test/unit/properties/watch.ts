@@ -55,7 +55,10 @@ export class Watch {
   deadLetters(): string[] {
     return this.broker
       .records(this.deadLetterTopic)
-      .map(({ headers }) => `${headerText(headers, "millrace.error.position")} ${headerText(headers, "millrace.error.node")}`);
+      .map(
+        ({ headers }) =>
+          `${headerText(headers, "millrace.error.position")} ${headerText(headers, "millrace.error.node")}`,
+      );
   }
 
   private session(session: BrokerSession, maxInFlight: number, atLeastOnce: boolean): BrokerSession {
@@ -126,7 +129,8 @@ export class Watch {
     if (missing.length > 0) this.faults.push(`${position} was ${how} without ${missing.join(", ")}`);
     const letters = this.deadLetters();
     for (const node of deadLetters) {
-      if (!letters.includes(`${position} ${node}`)) this.faults.push(`${position} was ${how} without its dead letter of ${node}`);
+      if (!letters.includes(`${position} ${node}`))
+        this.faults.push(`${position} was ${how} without its dead letter of ${node}`);
     }
   }
 }

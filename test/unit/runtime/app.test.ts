@@ -21,7 +21,9 @@ function copy(): Topology {
 
 function publish(broker: MemoryBroker, topic: string, ...values: string[]): void {
   const encoder = new TextEncoder();
-  broker.publish(values.map((value) => ({ topic, key: null, value: encoder.encode(value), headers: [], timestamp: 0 })));
+  broker.publish(
+    values.map((value) => ({ topic, key: null, value: encoder.encode(value), headers: [], timestamp: 0 })),
+  );
 }
 
 function valuesOf(broker: MemoryBroker, topic: string): string[] {
@@ -76,9 +78,15 @@ describe("states", () => {
     builder
       .stream("IN", text)
       .batch({ maxSize: 1 })
-      .infer(async () => model, (_, output) => output)
+      .infer(
+        async () => model,
+        (_, output) => output,
+      )
       .batch({ maxSize: 1 })
-      .infer(() => Promise.reject(new Error("no file")), () => "")
+      .infer(
+        () => Promise.reject(new Error("no file")),
+        () => "",
+      )
       .to("OUT", text);
     const app = new StreamsApp(builder.build(), { applicationId: "test", broker: memoryBroker() });
     await expect(app.start()).rejects.toThrow("no file");
@@ -137,11 +145,19 @@ describe("uncaught", () => {
 });
 
 describe("what an app asks is checked when it is made", () => {
-  const lacking: Broker = { ...memoryBroker(), name: "plain", defaultMaxInFlight: 10, open: () => Promise.reject(new Error()), capabilities: { exactlyOnce: false, partitions: false, keyOrder: false, replay: false, maxRecordBytes: 1 } };
+  const lacking: Broker = {
+    name: "plain",
+    defaultMaxInFlight: 10,
+    open: () => Promise.reject(new Error()),
+    capabilities: { exactlyOnce: false, partitions: false, keyOrder: false, replay: false, maxRecordBytes: 1 },
+  };
 
   test.each([
     [{ processingGuarantee: "exactly_once", broker: lacking }, /plain can't do exactly_once: it has no transaction/],
-    [{ processingGuarantee: "exactly_once", broker: memoryBroker(), sinkBroker: lacking }, /exactly_once from memory to plain is impossible/],
+    [
+      { processingGuarantee: "exactly_once", broker: memoryBroker(), sinkBroker: lacking },
+      /exactly_once from memory to plain is impossible/,
+    ],
     [{ broker: memoryBroker(), maxInFlight: 0 }, /maxInFlight of the app must be a whole number of at least 1, got 0/],
     [{ broker: memoryBroker(), commitIntervalMs: 0.5 }, /commitIntervalMs/],
     [{ broker: memoryBroker(), retry: { attempts: 0 } }, /retry.attempts/],
@@ -159,7 +175,11 @@ describe("what an app asks is checked when it is made", () => {
 
   test("a credit that can't fill batches is warned of", () => {
     const builder = new StreamsBuilder();
-    builder.stream("IN", text).batch({ maxSize: 100 }).mapBatch((values) => values, { name: "many" }).to("OUT", text);
+    builder
+      .stream("IN", text)
+      .batch({ maxSize: 100 })
+      .mapBatch((values) => values, { name: "many" })
+      .to("OUT", text);
     const warn = vi.fn();
     const logger = { ...silentLogger, warn };
     new StreamsApp(builder.build(), { applicationId: "test", broker: memoryBroker(), maxInFlight: 199, logger });
@@ -233,10 +253,17 @@ describe("where results go", () => {
     const gates = new Map<string, () => void>();
     builder
       .stream("IN", text)
-      .mapAsync((value) => new Promise<string>((resolve) => gates.set(value, () => resolve(value))), { concurrency: 2, ordered: false })
+      .mapAsync((value) => new Promise<string>((resolve) => gates.set(value, () => resolve(value))), {
+        concurrency: 2,
+        ordered: false,
+      })
       .to("OUT", text);
     const broker = memoryBroker();
-    await using app = new StreamsApp(builder.build(), { applicationId: "test", broker, processingGuarantee: "exactly_once" });
+    await using app = new StreamsApp(builder.build(), {
+      applicationId: "test",
+      broker,
+      processingGuarantee: "exactly_once",
+    });
     await app.start();
     publish(broker, "IN", "a", "b");
     while (gates.size < 2) await new Promise((resolve) => setImmediate(resolve));
@@ -254,10 +281,13 @@ describe("where results go", () => {
     const builder = new StreamsBuilder();
     builder
       .stream("IN", text)
-      .filter((value) => {
-        if (value === "bad") throw new Error("no good");
-        return true;
-      }, { onError: "DEAD_LETTER" })
+      .filter(
+        (value) => {
+          if (value === "bad") throw new Error("no good");
+          return true;
+        },
+        { onError: "DEAD_LETTER" },
+      )
       .to("OUT", text);
     const broker = memoryBroker();
     const sinkBroker = memoryBroker();
@@ -277,10 +307,14 @@ describe("where results go", () => {
     stream.mapValues((value) => value.toUpperCase()).to("TWO", text);
     const lines: string[] = [];
     let printed: (() => void) | undefined;
-    stream.print({ label: "seen", write: (line) => new Promise((resolve) => {
-      lines.push(line);
-      printed = resolve;
-    }) });
+    stream.print({
+      label: "seen",
+      write: (line) =>
+        new Promise((resolve) => {
+          lines.push(line);
+          printed = resolve;
+        }),
+    });
     const broker = memoryBroker();
     await using app = new StreamsApp(builder.build(), { applicationId: "test", broker });
     await app.start();
@@ -301,7 +335,9 @@ describe("where results go", () => {
     await app.start();
     publish(broker, "A", "x");
     await app.whenSettled(2);
-    const ids = ["B", "C"].map((topic) => broker.records(topic)[0]?.headers.map(([name, value]) => [name, decoder.decode(value)]));
+    const ids = ["B", "C"].map((topic) =>
+      broker.records(topic)[0]?.headers.map(([name, value]) => [name, decoder.decode(value)]),
+    );
     expect(ids).toEqual([[["millrace-id", "memory:A/0@0#first"]], [["millrace-id", "memory:B/0@0#second"]]]);
   });
 });

@@ -52,7 +52,11 @@ function sabotaged(seam: Seam, saboteur: Saboteur, onError?: ErrorHandling): Top
   return builder.build();
 }
 
-async function pipe(topology: Topology, options: TopologyTestDriverOptions, ...values: string[]): Promise<TopologyTestDriver> {
+async function pipe(
+  topology: Topology,
+  options: TopologyTestDriverOptions,
+  ...values: string[]
+): Promise<TopologyTestDriver> {
   const driver = new TopologyTestDriver(topology, { rejectOnError: false, ...options });
   await driver.createInputTopic("IN", text).pipeRecords(values.map((value) => ({ value })));
   return driver;
@@ -90,11 +94,9 @@ describe.each(seams)("the %s seam", (seam, code) => {
   test("DEAD_LETTER keeps the original bytes, key and headers, and says what, where and which", async () => {
     await using driver = new TopologyTestDriver(sabotaged(seam, new Saboteur()), withAnswer("DEAD_LETTER"));
     const mark = ["mark", new Uint8Array([0, 255])] as const;
-    await driver.createInputTopic("IN", { key: stringSerde, value: stringSerde }).pipeRecords([
-      { value: "a" },
-      { key: "k", value: "bad", headers: [mark] },
-      { value: "b" },
-    ]);
+    await driver
+      .createInputTopic("IN", { key: stringSerde, value: stringSerde })
+      .pipeRecords([{ value: "a" }, { key: "k", value: "bad", headers: [mark] }, { value: "b" }]);
     expect(await outputs(driver)).toEqual(["a", "b"]);
     const [letter, ...rest] = await driver.deadLetters();
     expect(rest).toEqual([]);
@@ -124,7 +126,12 @@ describe.each(seams)("the %s seam", (seam, code) => {
 
   test("RETRY that is used up dead-letters a record whose own fault it is", async () => {
     const saboteur = new Saboteur();
-    await using driver = await pipe(sabotaged(seam, saboteur), { ...withAnswer("RETRY"), retry: { attempts: 3 } }, "bad", "b");
+    await using driver = await pipe(
+      sabotaged(seam, saboteur),
+      { ...withAnswer("RETRY"), retry: { attempts: 3 } },
+      "bad",
+      "b",
+    );
     await driver.advanceWallClockTime(300);
     expect(saboteur.calls).toBe(3);
     expect(await outputs(driver)).toEqual(["b"]);
@@ -140,7 +147,13 @@ describe.each(seams)("the %s seam", (seam, code) => {
   test("a handler sees the error, the node, the position, the attempt and the bytes", async () => {
     const seen: unknown[] = [];
     const onError: ErrorHandling = (error, context) => {
-      seen.push([error.code, context.node, context.position, context.attempt, new TextDecoder().decode(context.record.value ?? undefined)]);
+      seen.push([
+        error.code,
+        context.node,
+        context.position,
+        context.attempt,
+        new TextDecoder().decode(context.record.value ?? undefined),
+      ]);
       return context.attempt < 2 ? "RETRY" : "CONTINUE";
     };
     await using driver = await pipe(sabotaged(seam, new Saboteur(), onError), {}, "bad");
@@ -167,10 +180,13 @@ describe("dead letters", () => {
       .stream("IN", text)
       .flatMapValues((line) => line.split(" "))
       .mapValues((word) => new Saboteur().strike(word), { name: "first", onError: "DEAD_LETTER" })
-      .filter((word) => {
-        if (word === "worse") throw new Error("worse still");
-        return true;
-      }, { name: "second", onError: "DEAD_LETTER" })
+      .filter(
+        (word) => {
+          if (word === "worse") throw new Error("worse still");
+          return true;
+        },
+        { name: "second", onError: "DEAD_LETTER" },
+      )
       .to("OUT", text);
     await using driver = await pipe(builder.build(), {}, "a bad b bad worse c");
     expect(await outputs(driver)).toEqual(["a", "b", "c"]);
@@ -182,8 +198,12 @@ describe("dead letters", () => {
   });
 
   test("one that can't be written fails the app, and its delivery is not acked", async () => {
-    await using driver = new TopologyTestDriver(sabotaged("process", new Saboteur(), "DEAD_LETTER"), { rejectOnError: false });
-    driver.broker.faults.refuseWrites(({ topic }) => (topic === "test.dlq" ? { message: "full", retryable: true } : undefined));
+    await using driver = new TopologyTestDriver(sabotaged("process", new Saboteur(), "DEAD_LETTER"), {
+      rejectOnError: false,
+    });
+    driver.broker.faults.refuseWrites(({ topic }) =>
+      topic === "test.dlq" ? { message: "full", retryable: true } : undefined,
+    );
     await driver.createInputTopic("IN", text).pipeInput("bad");
     expect(driver.app.error?.message).toMatch(/a dead letter could not be written to test\.dlq: full/);
     expect(driver.broker.committed("test", "IN", 0)).toBe(0);
@@ -207,7 +227,9 @@ describe("the broker's refusals", () => {
     const builder = new StreamsBuilder();
     builder.stream("IN", text).to("OUT", text);
     await using driver = new TopologyTestDriver(builder.build());
-    driver.broker.faults.refuseWrites(({ topic }) => (topic === "OUT" ? { message: "busy", retryable: true } : undefined));
+    driver.broker.faults.refuseWrites(({ topic }) =>
+      topic === "OUT" ? { message: "busy", retryable: true } : undefined,
+    );
     await driver.createInputTopic("IN", text).pipeInput("a");
     driver.broker.faults.refuseWrites();
     expect(await outputs(driver)).toEqual([]);
@@ -219,7 +241,9 @@ describe("the broker's refusals", () => {
     const builder = new StreamsBuilder();
     builder.stream("IN", text).to("OUT", text);
     await using driver = new TopologyTestDriver(builder.build(), { rejectOnError: false });
-    driver.broker.faults.refuseWrites(({ topic }) => (topic === "OUT" ? { message: "busy", retryable: true } : undefined));
+    driver.broker.faults.refuseWrites(({ topic }) =>
+      topic === "OUT" ? { message: "busy", retryable: true } : undefined,
+    );
     await driver.createInputTopic("IN", text).pipeInput("a");
     await driver.advanceWallClockTime(1_500);
     expect(driver.app.error).toBeInstanceOf(PublishError);

@@ -47,7 +47,10 @@ describe("piping and reading", () => {
     await driver.advanceWallClockTime(1_500);
     await input.pipeInput("b");
     const times = (await driver.createOutputTopic("OUT", text).readRecords()).map(({ timestamp }) => timestamp);
-    expect(times.map((time) => new Date(time).toISOString())).toEqual(["2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.500Z"]);
+    expect(times.map((time) => new Date(time).toISOString())).toEqual([
+      "2026-01-01T00:00:00.000Z",
+      "2026-01-01T00:00:01.500Z",
+    ]);
   });
 
   test("keys have serdes of their own, and tombstones go through a nullable one", async () => {
@@ -140,7 +143,10 @@ describe("waiting", () => {
   test("a call that waits for the virtual clock goes on when time passes, each at its time", async () => {
     const scheduler = new VirtualScheduler();
     const topology = through((stream) =>
-      stream.mapAsync((value) => firstValueFrom(timer(Number(value), scheduler).pipe(map(() => value))), { concurrency: 8, ordered: false }),
+      stream.mapAsync((value) => firstValueFrom(timer(Number(value), scheduler).pipe(map(() => value))), {
+        concurrency: 8,
+        ordered: false,
+      }),
     );
     await using driver = new TopologyTestDriver(topology, { scheduler });
     const output = driver.createOutputTopic("OUT", text);

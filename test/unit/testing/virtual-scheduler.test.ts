@@ -52,7 +52,9 @@ describe("VirtualScheduler", () => {
   test("is a scheduler to RxJS", () => {
     const scheduler = new VirtualScheduler(0);
     const seen: unknown[] = [];
-    interval(10, scheduler).pipe(take(3), toArray()).subscribe((values) => seen.push(values));
+    interval(10, scheduler)
+      .pipe(take(3), toArray())
+      .subscribe((values) => seen.push(values));
     timer(25, scheduler).subscribe(() => seen.push("timer"));
     scheduler.advance(30);
     expect(seen).toEqual(["timer", [0, 1, 2]]);

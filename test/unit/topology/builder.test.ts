@@ -120,7 +120,12 @@ const goldens: Readonly<Record<string, (builder: StreamsBuilder) => void>> = {
   },
   "multi-topic-source": (builder) => {
     builder.stream(["zeta", "alpha", "INFERENCE", "beta.1", "beta.2", "alpha"], text).to("out", text);
-    builder.stream(numbers(15).map((index) => `topic-${index}`), text).to("out", text);
+    builder
+      .stream(
+        numbers(15).map((index) => `topic-${index}`),
+        text,
+      )
+      .to("out", text);
   },
   "dynamic-sink": (builder) => start(builder).mapValues(same).to(byRegion, text),
   "fan-out": (builder) => {

@@ -81,7 +81,9 @@ describe("build() refuses", () => {
   ])("%s", (_, message, describeIt) => {
     const builder = new StreamsBuilder();
     describeIt(builder, start(builder));
-    expect(() => builder.build()).toThrow(expect.objectContaining({ name: "ConfigError", code: "ERR_CONFIG", message }));
+    expect(() => builder.build()).toThrow(
+      expect.objectContaining({ name: "ConfigError", code: "ERR_CONFIG", message }),
+    );
   });
 
   test("a builder without a source", () => {
@@ -110,7 +112,11 @@ describe("a call refuses", () => {
       `a node's name has 1 to 249 letters, digits, ".", "_" or "-", and is not "." or ".."; got "s-a b"`,
       (stream) => stream.split({ name: "s-" }).branch(yes, { name: "a b" }),
     ],
-    ["no topic", "stream() of none needs at least one topic", () => new StreamsBuilder().stream([], { ...text, name: "none" })],
+    [
+      "no topic",
+      "stream() of none needs at least one topic",
+      () => new StreamsBuilder().stream([], { ...text, name: "none" }),
+    ],
     [
       "a stream of another builder",
       "merge() takes a stream of the same StreamsBuilder",
@@ -175,7 +181,10 @@ describe("a call refuses", () => {
 
   test("nothing when it is given a model: a topology opens nothing", () => {
     const builder = new StreamsBuilder();
-    start(builder).batch({ maxSize: 8 }).infer(model, (_, output) => output).print();
+    start(builder)
+      .batch({ maxSize: 8 })
+      .infer(model, (_, output) => output)
+      .print();
     expect(() => builder.build()).not.toThrow();
   });
 });
@@ -185,7 +194,10 @@ describe("a topology", () => {
     const builder = new StreamsBuilder();
     const stream = builder.stream(["a", "b"], { ...text, name: "requests" });
     const branches = stream.split({ name: "s-" }).branch(yes, { name: "left" }).defaultBranch({ name: "right" });
-    branches.get("s-left").merge(branches.get("s-right"), { name: "both" }).to("out", { ...text, name: "results" });
+    branches
+      .get("s-left")
+      .merge(branches.get("s-right"), { name: "both" })
+      .to("out", { ...text, name: "results" });
     return builder;
   }
 
@@ -207,14 +219,11 @@ describe("a topology", () => {
   });
 
   test("holds its nodes in the order of the calls, parents before children", () => {
-    expect(built().build().nodes.map(({ name }) => name)).toEqual([
-      "requests",
-      "s-",
-      "s-left",
-      "s-right",
-      "both",
-      "results",
-    ]);
+    expect(
+      built()
+        .build()
+        .nodes.map(({ name }) => name),
+    ).toEqual(["requests", "s-", "s-left", "s-right", "both", "results"]);
   });
 
   test("names what is ours in the manner of Kafka Streams", () => {

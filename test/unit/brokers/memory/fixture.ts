@@ -8,7 +8,11 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** A record to write; key and value as text. */
-export function out(topic: string, value: string, options: Partial<OutgoingRecord> & { text?: string } = {}): OutgoingRecord {
+export function out(
+  topic: string,
+  value: string,
+  options: Partial<OutgoingRecord> & { text?: string } = {},
+): OutgoingRecord {
   const { text, ...rest } = options;
   return {
     topic,
@@ -41,7 +45,12 @@ export class Reader {
   readonly scheduler: VirtualScheduler;
   private readonly subscription: { unsubscribe(): void };
 
-  private constructor(session: BrokerSession, scheduler: VirtualScheduler, topics: readonly string[], act?: (delivery: Delivery) => void) {
+  private constructor(
+    session: BrokerSession,
+    scheduler: VirtualScheduler,
+    topics: readonly string[],
+    act?: (delivery: Delivery) => void,
+  ) {
     this.session = session;
     this.scheduler = scheduler;
     this.subscription = session.deliveries(topics).subscribe({
@@ -70,7 +79,8 @@ export class Reader {
   /** The latest handing out of a value. */
   get(value: string): Delivery {
     const delivery = this.deliveries.findLast((candidate) => valueOf(candidate) === value);
-    if (delivery === undefined) throw new Error(`${value} was not handed out; there are: ${values(this.deliveries).join()}`);
+    if (delivery === undefined)
+      throw new Error(`${value} was not handed out; there are: ${values(this.deliveries).join()}`);
     return delivery;
   }
 

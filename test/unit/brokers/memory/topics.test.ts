@@ -25,9 +25,12 @@ describe("topics", () => {
     expect(() => broker.publish([out("OUT", "a")])).toThrow(PublishError);
   });
 
-  test.each([{ partitions: 0 }, { partitions: 1.5 }, { retention: -1 }, { maxRecordBytes: 0 }])("%o is refused", (options) => {
-    expect(() => new MemoryBroker(options)).toThrow(ConfigError);
-  });
+  test.each([{ partitions: 0 }, { partitions: 1.5 }, { retention: -1 }, { maxRecordBytes: 0 }])(
+    "%o is refused",
+    (options) => {
+      expect(() => new MemoryBroker(options)).toThrow(ConfigError);
+    },
+  );
 });
 
 describe("partitions", () => {
@@ -54,7 +57,9 @@ describe("partitions", () => {
 
   test("may be chosen, by number or by function", () => {
     const byFunction = (count: number): number => count - 1;
-    expect(partitionsAfter([out("IN", "a", { partition: 3 }), out("IN", "b", { partition: byFunction, text: "a" })])).toEqual([3, 6]);
+    expect(
+      partitionsAfter([out("IN", "a", { partition: 3 }), out("IN", "b", { partition: byFunction, text: "a" })]),
+    ).toEqual([3, 6]);
   });
 
   test.each([-1, 7, 0.5, NaN])("%s is not one of 7", (partition) => {
@@ -70,14 +75,20 @@ describe("writing", () => {
   test("is all or nothing", () => {
     const broker = memoryBroker({ maxRecordBytes: 3 });
     expect(() => broker.publish([out("IN", "abc"), out("IN", "abcd")])).toThrow(
-      expect.objectContaining({ code: "ERR_PUBLISH", retryable: false, message: expect.stringContaining("4 bytes, at most 3") }),
+      expect.objectContaining({
+        code: "ERR_PUBLISH",
+        retryable: false,
+        message: expect.stringContaining("4 bytes, at most 3"),
+      }),
     );
     expect(valuesIn(broker, "IN")).toEqual([]);
   });
 
   test("refusals are decided record by record, until they end", async () => {
     const broker = memoryBroker();
-    broker.faults.refuseWrites(({ topic }) => (topic === "OUT" ? { message: "no leader", retryable: true } : undefined));
+    broker.faults.refuseWrites(({ topic }) =>
+      topic === "OUT" ? { message: "no leader", retryable: true } : undefined,
+    );
     const session = await broker.open(sessionOptions({}));
     await expect(session.publish([out("OUT", "a")])).rejects.toMatchObject({ code: "ERR_PUBLISH", retryable: true });
     await session.publish([out("ELSEWHERE", "a")]);
