@@ -39,7 +39,8 @@ export interface EngineInfo {
  * Executes one model, off the event loop.
  *
  * `run` takes tensors by input name and resolves to tensors by output name. Calls may overlap; results may come in
- * any order. The buffers under the input's `data` are detached by the call: they move to the worker.
+ * any order. The buffers under the input's `data` are detached by the call: they move to the
+ * worker. A `data` that is a view of part of its buffer is copied instead.
  * A `signal` that aborts makes the call reject with `StoppedError` when it has not begun; a run that has begun ends by itself.
  *
  * `close` waits for runs that have begun, then frees the model and its threads. Later runs reject with `StoppedError`.

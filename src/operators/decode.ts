@@ -4,6 +4,7 @@ import { StreamRecord } from "../core/record.ts";
 import type { DeliveryLineage } from "../core/lineage.ts";
 import type { Deserializer } from "../core/serde.ts";
 import type { Envelope } from "./envelope.ts";
+import { later } from "./later.ts";
 import type { NodeContext } from "./node-context.ts";
 import { operate } from "./operate.ts";
 import type { Out } from "./per-record.ts";
@@ -52,7 +53,7 @@ class Decoder<K, V> {
 
   private enqueue(lineage: DeliveryLineage): void {
     if (this.blocked) this.behind.push(lineage);
-    else this.blocked = this.decode(lineage);
+    else if (this.decode(lineage)) this.blocked = true;
   }
 
   /** True when the answer comes later. */
@@ -126,11 +127,4 @@ class Decoder<K, V> {
     const record = new StreamRecord(raw.key, raw.value, raw.headers, raw.timestamp, origin);
     this.context.errors.handle(cause, { record, lineage }, () => this.enqueue(lineage));
   }
-}
-
-/** Turns a throw into a rejection. */
-function later<T>(make: () => T | Promise<T>): Promise<T> {
-  return new Promise((resolve) => {
-    resolve(make());
-  });
 }

@@ -1,11 +1,12 @@
 import type { DeliveryLineage, Exit, Lineage } from "../core/lineage.ts";
 import { originOf, provenanceHeaders, textHeader, withHeaders } from "../core/provenance.ts";
-import type { Headers, Origin, OutgoingRecord, StreamRecord } from "../core/record.ts";
+import type { Header, Headers, Origin, OutgoingRecord, StreamRecord } from "../core/record.ts";
 import type { Serializer } from "../core/serde.ts";
 import type { Envelope } from "./envelope.ts";
 import type { Terminal } from "./exits.ts";
 import type { NodeContext } from "./node-context.ts";
-import { perRecord } from "./per-record.ts";
+import { later } from "./later.ts";
+import { operate } from "./operate.ts";
 
 export interface ToOptions<K, V> {
   readonly topic: string | ((value: V, record: StreamRecord<K, V>) => string);
@@ -22,18 +23,79 @@ export interface ToOptions<K, V> {
  * Headers, key and timestamp travel along; `millrace-id` is added. An asynchronous serializer keeps the order.
  */
 export function to<K, V>(options: ToOptions<K, V>, context: NodeContext): Terminal<K, V> {
-  return perRecord(context, (envelope) => {
-    const { record } = envelope;
-    const topic = typeof options.topic === "function" ? options.topic(record.value, record) : options.topic;
-    const key = bytesOf(record.key, options.key, record.headers, topic);
-    // The serializer takes V; null and undefined never reach it.
-    const value = bytesOf(record.value, options.value as Serializer<NonNullable<V>>, record.headers, topic);
-    if (key instanceof Promise || value instanceof Promise) whenEncoded(envelope, topic, key, value, options, context);
-    else leave(envelope, topic, key, value, options, context);
+  return operate(() => {
+    const encoder = new Encoder(options, context);
+    return (envelope) => encoder.take(envelope);
   });
 }
 
 type Bytes = Uint8Array | null;
+
+class Encoder<K, V> {
+  private readonly options: ToOptions<K, V>;
+  private readonly context: NodeContext;
+
+  constructor(options: ToOptions<K, V>, context: NodeContext) {
+    this.options = options;
+    this.context = context;
+  }
+
+  take(envelope: Envelope<K, V>): void {
+    this.context.metrics.processed += 1;
+    this.attempt(envelope);
+  }
+
+  private attempt(envelope: Envelope<K, V>): void {
+    if (envelope.lineage.root.over) return envelope.lineage.done();
+    try {
+      this.encode(envelope);
+    } catch (cause) {
+      this.context.errors.handle(cause, envelope, () => this.attempt(envelope));
+    }
+  }
+
+  private encode(envelope: Envelope<K, V>): void {
+    const { record } = envelope;
+    const { topic: choice, key: keySerializer, value: valueSerializer } = this.options;
+    const topic = typeof choice === "function" ? choice(record.value, record) : choice;
+    const key = bytesOf(record.key, keySerializer, record.headers, topic);
+    // The serializer takes V; null and undefined never reach it.
+    const encodeValue = (): Bytes | Promise<Bytes> =>
+      bytesOf(record.value, valueSerializer as Serializer<NonNullable<V>>, record.headers, topic);
+    if (key instanceof Promise) return this.whenEncoded(envelope, topic, key, later(encodeValue));
+    const value = encodeValue();
+    if (value instanceof Promise) this.whenEncoded(envelope, topic, key, value);
+    else this.leave(envelope, topic, key, value);
+  }
+
+  private whenEncoded(
+    envelope: Envelope<K, V>,
+    topic: string,
+    key: Bytes | Promise<Bytes>,
+    value: Promise<Bytes>,
+  ): void {
+    const { metrics, errors } = this.context;
+    metrics.running += 1;
+    Promise.all([key, value]).then(
+      ([keyBytes, valueBytes]) => {
+        metrics.running -= 1;
+        this.leave(envelope, topic, keyBytes, valueBytes);
+      },
+      (cause: unknown) => {
+        metrics.running -= 1;
+        errors.handle(cause, envelope, () => this.attempt(envelope));
+      },
+    );
+  }
+
+  private leave({ record, lineage }: Envelope<K, V>, topic: string, key: Bytes, value: Bytes): void {
+    const { partitioner } = this.options;
+    const partition =
+      partitioner === undefined ? undefined : (partitions: number): number => partitioner(record, partitions);
+    const out = new Outgoing(topic, key, value, record, lineage, partition, this.context.name);
+    lineage.exit(new PublishExit(out, record, this.options, this.context));
+  }
+}
 
 function bytesOf<T>(
   value: T,
@@ -42,45 +104,6 @@ function bytesOf<T>(
   topic: string,
 ): Bytes | Promise<Bytes> {
   return value === null || value === undefined ? null : serializer.serialize(value, headers, topic);
-}
-
-function leave<K, V>(
-  { record, lineage }: Envelope<K, V>,
-  topic: string,
-  key: Bytes,
-  value: Bytes,
-  options: ToOptions<K, V>,
-  context: NodeContext,
-): void {
-  const { partitioner } = options;
-  const partition =
-    partitioner === undefined ? undefined : (partitions: number): number => partitioner(record, partitions);
-  const out = new Outgoing(topic, key, value, record, lineage, partition, context.name);
-  lineage.exit(new PublishExit(out, record, options, context));
-}
-
-function whenEncoded<K, V>(
-  envelope: Envelope<K, V>,
-  topic: string,
-  key: Bytes | Promise<Bytes>,
-  value: Bytes | Promise<Bytes>,
-  options: ToOptions<K, V>,
-  context: NodeContext,
-): void {
-  const { metrics, errors } = context;
-  metrics.running += 1;
-  Promise.all([key, value]).then(
-    ([keyBytes, valueBytes]) => {
-      metrics.running -= 1;
-      leave(envelope, topic, keyBytes, valueBytes, options, context);
-    },
-    (cause: unknown) => {
-      metrics.running -= 1;
-      const again = async (): Promise<Bytes> =>
-        bytesOf(envelope.record.value, options.value as Serializer<NonNullable<V>>, envelope.record.headers, topic);
-      errors.handle(cause, envelope, () => whenEncoded(envelope, topic, key, again(), options, context));
-    },
-  );
 }
 
 /** The record on the wire. It keeps nothing of its source but the position, and makes its headers when a driver asks. */
@@ -121,8 +144,14 @@ class Outgoing<K, V> implements OutgoingRecord {
   get headers(): Headers {
     const path = this.parentPath === undefined ? "" : `${this.parentPath}/${this.index}`;
     const id = `${originOf(this.base, this.origin.position)}${path}#${this.sink}`;
-    return withHeaders(this.base, [textHeader(provenanceHeaders.id, id)]);
+    // A replayed dead letter's origin is in the id now. Going on, it would give all results of one request the same id at the next sink.
+    const base = this.base.some(isOrigin) ? this.base.filter((header) => !isOrigin(header)) : this.base;
+    return withHeaders(base, [textHeader(provenanceHeaders.id, id)]);
   }
+}
+
+function isOrigin([name]: Header): boolean {
+  return name === provenanceHeaders.origin;
 }
 
 class PublishExit<K, V> implements Exit {

@@ -1,23 +1,26 @@
-import { from, isObservable, type ObservableInput, type Subscription } from "rxjs";
-import type { BrokerSession, Delivery } from "../core/broker.ts";
+import { from, isObservable, type ObservableInput, type SchedulerLike, type Subscription } from "rxjs";
+import type { BrokerSession, Delivery, DrainReport } from "../core/broker.ts";
 import { jsonSerde } from "../core/serde.ts";
 import type { Origin, OutgoingRecord, Position, RawRecord } from "../core/record.ts";
+
+type Ending = "settled" | "released";
 
 /** A value that the program fed: nothing redelivers it. */
 export class InputDelivery implements Delivery {
   readonly value: unknown;
   readonly origin: Origin;
   readonly attempt = 1;
-  private readonly timestamp: number;
+  /** The time of its arrival, milliseconds since the epoch. */
+  readonly timestamp: number;
   private readonly session: BrokerSession;
-  private settle: (() => void) | undefined;
+  private ended: ((how: Ending) => void) | undefined;
 
-  constructor(value: unknown, origin: Origin, timestamp: number, session: BrokerSession, settle: () => void) {
+  constructor(value: unknown, origin: Origin, timestamp: number, session: BrokerSession, ended: (how: Ending) => void) {
     this.value = value;
     this.origin = origin;
     this.timestamp = timestamp;
     this.session = session;
-    this.settle = settle;
+    this.ended = ended;
   }
 
   get position(): Position {
@@ -34,12 +37,16 @@ export class InputDelivery implements Delivery {
   }
 
   ack(): void {
-    this.settle?.();
-    this.settle = undefined;
+    this.end("settled");
   }
 
   nack(): void {
-    this.ack();
+    this.end("released");
+  }
+
+  private end(how: Ending): void {
+    this.ended?.(how);
+    this.ended = undefined;
   }
 }
 
@@ -56,7 +63,7 @@ export class InputFeed {
   private readonly name: string;
   private readonly session: BrokerSession;
   private readonly maxInFlight: number;
-  private readonly now: () => number;
+  private readonly scheduler: SchedulerLike;
   private readonly emit: (delivery: InputDelivery) => void;
   private readonly pushed: unknown[] = [];
   private iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined = undefined;
@@ -65,18 +72,19 @@ export class InputFeed {
   private inFlight = 0;
   private pulling = false;
   private stopped = false;
+  private draining: Drain | undefined = undefined;
   private failed: (cause: unknown) => void = () => {};
 
   constructor(
     name: string,
     session: BrokerSession,
-    options: { readonly maxInFlight: number; readonly now: () => number },
+    options: { readonly maxInFlight: number; readonly scheduler: SchedulerLike },
     emit: (delivery: InputDelivery) => void,
   ) {
     this.name = name;
     this.session = session;
     this.maxInFlight = options.maxInFlight;
-    this.now = options.now;
+    this.scheduler = options.scheduler;
     this.emit = emit;
   }
 
@@ -97,10 +105,35 @@ export class InputFeed {
     });
   }
 
+  /** Takes nothing more in. */
   stop(): void {
+    if (this.stopped) return;
     this.stopped = true;
     this.subscription?.unsubscribe();
-    void this.iterator?.return?.();
+    void this.endIterator();
+  }
+
+  /** Takes nothing more in, waits up to `ms` milliseconds for what is under way, and reports as a session does. */
+  drain(ms: number): Promise<DrainReport> {
+    this.stop();
+    const began = this.inFlight;
+    return new Promise((resolve) => {
+      const ended = { settled: 0, released: 0 };
+      const finish = (): void => {
+        timer?.unsubscribe();
+        resolve({ ...ended, abandoned: began - ended.settled - ended.released });
+      };
+      const timer = began > 0 ? this.scheduler.schedule(finish, ms) : undefined;
+      this.draining = { ended, finish };
+      if (began === 0) finish();
+    });
+  }
+
+  /** A generator gets to its `finally`; what it throws there concerns nobody any more. */
+  private async endIterator(): Promise<void> {
+    try {
+      await this.iterator?.return?.();
+    } catch {}
   }
 
   private flush(): void {
@@ -111,16 +144,22 @@ export class InputFeed {
   private pull(): void {
     if (this.pulling) return;
     this.pulling = true;
-    this.pullAll()
-      .catch(this.failed)
-      .finally(() => (this.pulling = false));
+    this.pullAll().catch((cause: unknown) => {
+      this.iterator = undefined;
+      this.failed(cause);
+    });
   }
 
   private async pullAll(): Promise<void> {
-    while (!this.stopped && this.inFlight < this.maxInFlight && this.iterator !== undefined) {
-      const result: IteratorResult<unknown, unknown> = await this.iterator.next();
-      if (result.done === true || this.stopped) this.iterator = undefined;
-      else this.deliver(result.value);
+    try {
+      while (!this.stopped && this.inFlight < this.maxInFlight && this.iterator !== undefined) {
+        const result: IteratorResult<unknown, unknown> = await this.iterator.next();
+        if (result.done === true || this.stopped) this.iterator = undefined;
+        else this.deliver(result.value);
+      }
+    } finally {
+      // Here, not when the promise has resolved: a value may be settled in between, and asks for the next one.
+      this.pulling = false;
     }
   }
 
@@ -128,19 +167,31 @@ export class InputFeed {
     const origin = { topic: this.name, position: `input:${this.name}@${this.count}` };
     this.count += 1;
     this.inFlight += 1;
-    this.emit(
-      new InputDelivery(value, origin, this.now(), this.session, () => {
-        this.inFlight -= 1;
-        this.flush();
-        if (this.iterator !== undefined) this.pull();
-      }),
-    );
+    this.emit(new InputDelivery(value, origin, this.scheduler.now(), this.session, (how) => this.ended(how)));
   }
+
+  private ended(how: Ending): void {
+    this.inFlight -= 1;
+    if (this.draining !== undefined) {
+      this.draining.ended[how] += 1;
+      if (this.inFlight === 0) this.draining.finish();
+    }
+    this.flush();
+    if (this.iterator !== undefined) this.pull();
+  }
+}
+
+/** Counts what becomes of the values that were under way when a drain began. */
+interface Drain {
+  readonly ended: Record<Ending, number>;
+  readonly finish: () => void;
 }
 
 function iteratorOf(input: ObservableInput<unknown>): AsyncIterator<unknown> | Iterator<unknown> | undefined {
   if (isObservable(input)) return undefined;
-  if (Symbol.asyncIterator in input) return input[Symbol.asyncIterator]();
-  if (Symbol.iterator in input) return input[Symbol.iterator]();
-  return undefined;
+  // A text is an iterable and no object.
+  const { [Symbol.asyncIterator]: makeAsync, [Symbol.iterator]: make } = Object(input) as Partial<
+    AsyncIterable<unknown> & Iterable<unknown>
+  >;
+  return makeAsync?.call(input) ?? make?.call(input);
 }

@@ -50,12 +50,20 @@ export class Intake {
     const first = this.waiting[this.next];
     if (first !== undefined) {
       this.next += 1;
+      this.forget();
       this.admit(first.delivery, first.route);
     }
     if (this.next < this.waiting.length) return true;
     this.waiting = [];
     this.next = 0;
     return false;
+  }
+
+  /** With a backlog the queue is never empty: what has been let in must go. */
+  private forget(): void {
+    if (this.next < 1024) return;
+    this.waiting = this.waiting.slice(this.next);
+    this.next = 0;
   }
 
   private admit(delivery: Delivery, { inlet, ordered }: Route): void {

@@ -24,7 +24,10 @@ export class LaneLines implements Ownership {
     const key = oneToOne.decode(delivery.record.key);
     const known = this.byKey.get(key);
     if (known !== undefined) return known;
-    const line = new Line(() => this.byKey.delete(key));
+    const line: Line = new Line(() => {
+      // What a processor held comes back to a line that was forgotten; the key has another one by then.
+      if (this.byKey.get(key) === line) this.byKey.delete(key);
+    });
     this.byKey.set(key, line);
     return line;
   }

@@ -118,7 +118,7 @@ function inputs({ metrics }: NodeContext): OperatorFunction<DeliveryLineage, Any
   return mapEach((lineage) => {
     metrics.processed += 1;
     const delivery = lineage.delivery as InputDelivery; // an input node's route gets no other
-    const { timestamp } = delivery.record;
-    return { record: new StreamRecord(null, delivery.value, [], timestamp, delivery.origin), lineage };
+    const { value, timestamp, origin } = delivery;
+    return { record: new StreamRecord(null, value, [], timestamp, origin), lineage };
   });
 }

@@ -42,6 +42,8 @@ export class Run implements LineageEnd {
   private feeds: readonly InputFeed[] = [];
   private pipeline: Pipeline | undefined = undefined;
   private subscription: Subscription | undefined = undefined;
+  private opened = false;
+  private failure: unknown = undefined;
 
   constructor(parts: RunParts) {
     this.parts = parts;
@@ -69,6 +71,8 @@ export class Run implements LineageEnd {
     this.pipeline = pipeline;
     this.subscribe(session, pipeline);
     this.feeds = topology.nodes.flatMap((node) => (node.role === "input" ? [this.feed(node, session, pipeline)] : []));
+    this.opened = true;
+    if (this.halted) throw this.failure;
   }
 
   /** True while something is under way that will end by itself: a call, a batch, a write. */
@@ -85,13 +89,12 @@ export class Run implements LineageEnd {
 
   /** Stops intake, gives back what waits, waits for the rest, and frees the pipeline and the sessions. */
   async drain(ms: number): Promise<DrainReport> {
-    this.pipeline?.drain();
-    for (const feed of this.feeds) feed.stop();
     const [session] = this.sessions;
-    const drained = session?.drain(ms);
+    const drained = Promise.all([session?.drain(ms) ?? nothing, ...this.feeds.map((feed) => feed.drain(ms))]);
+    this.pipeline?.drain();
     this.intake.stop();
     this.errors.drain();
-    const report = (await drained) ?? { settled: 0, released: 0, abandoned: 0 };
+    const report = (await drained).reduce(sum);
     await this.halt();
     return report;
   }
@@ -134,7 +137,9 @@ export class Run implements LineageEnd {
   private fail(error: unknown): void {
     if (this.halted) return;
     this.halted = true;
-    this.parts.failed(error);
+    this.failure = error;
+    // What breaks while it opens is what `open` rejects with.
+    if (this.opened) this.parts.failed(error);
   }
 
   private async openSession(): Promise<BrokerSession> {
@@ -197,7 +202,7 @@ export class Run implements LineageEnd {
   ): InputFeed {
     const { maxInFlight, scheduler } = this.parts.settings;
     const route = pipeline.routes.get(name);
-    const feed = new InputFeed(name, session, { maxInFlight, now: () => scheduler.now() }, (delivery) => {
+    const feed = new InputFeed(name, session, { maxInFlight, scheduler }, (delivery) => {
       if (route !== undefined) this.take(delivery, route);
     });
     feed.start(input, (cause) => this.fail(cause));
@@ -243,6 +248,16 @@ export class Run implements LineageEnd {
       }),
     );
   }
+}
+
+const nothing: DrainReport = { settled: 0, released: 0, abandoned: 0 };
+
+function sum(a: DrainReport, b: DrainReport): DrainReport {
+  return {
+    settled: a.settled + b.settled,
+    released: a.released + b.released,
+    abandoned: a.abandoned + b.abandoned,
+  };
 }
 
 function sourcesOf(topology: Topology): SourceNode[] {

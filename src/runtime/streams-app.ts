@@ -195,6 +195,7 @@ export class StreamsApp {
     } catch (cause) {
       const error = asStreamsError(cause);
       if (!this.mayRestart(error)) return this.end(error);
+      await this.run?.halt();
       this.settings.scheduler.schedule(() => void this.reopen(), this.backoff());
     }
   }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Subject } from "rxjs";
 import { TopologyTestDriver, VirtualScheduler, type TopologyTestDriverOptions } from "../../src/testing/index.ts";
+import { StreamsBuilder } from "../../src/topology/streams-builder.ts";
 import { later, records, text, through, valuesOf } from "./streams.ts";
 
 const mending: TopologyTestDriverOptions = { errors: { uncaught: () => "RETRY" } };
@@ -63,4 +64,27 @@ describe("an app that mends a broken session", () => {
     expect(driver.app.state).toBe("ERROR");
     expect(driver.metrics.restarts).toBe(4);
   });
+});
+
+test("a lane that is lost takes its queued work with it, and its results", async () => {
+  const scheduler = new VirtualScheduler();
+  const calls: string[] = [];
+  const lines: string[] = [];
+  const builder = new StreamsBuilder();
+  builder
+    .stream("IN", text)
+    .mapAsync((value) => {
+      calls.push(value);
+      return later(scheduler, 100, value);
+    })
+    .print({ format: ({ value }) => value, write: (line) => void lines.push(line) });
+  await using driver = new TopologyTestDriver(builder.build(), { scheduler });
+  await driver.createInputTopic("IN", text).pipeRecords(records("a", "b", "c"));
+  await driver.advanceWallClockTime(50);
+  await driver.rebalance();
+  await driver.advanceWallClockTime(50);
+  expect(lines).toEqual([]);
+  await driver.advanceWallClockTime(300);
+  expect(lines).toEqual(["a", "b", "c"]);
+  expect(calls).toEqual(["a", "a", "b", "c"]);
 });

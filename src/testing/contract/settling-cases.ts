@@ -64,6 +64,8 @@ export const settlingCases: readonly ContractCase[] = [
       nacked?.nack("too late");
       const [, , third] = await reader.first(3);
       assert.equal(third === undefined ? "" : valueOf(third), "nacked");
+      nacked?.nack("too late, although it is out again");
+      nacked?.ack();
       await reader.quiet();
       assert.equal(reader.deliveries.length, 3);
       await reader.session.drain(0);

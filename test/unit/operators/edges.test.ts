@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { Line } from "../../../src/core/line.ts";
 import { DeliveryLineage } from "../../../src/core/lineage.ts";
 import { numberSerde, stringSerde, type Deserializer, type Serializer } from "../../../src/core/serde.ts";
@@ -68,6 +68,67 @@ describe("decode", () => {
     expect(values()).toEqual(["a", "slow1", "b", "slow2", "c"]);
   });
 
+  test("what arrives while waiting ones are worked off comes after them", async () => {
+    let answer: (() => void) | undefined;
+    const harness = new Harness();
+    const input = new Subject<DeliveryLineage>();
+    const put = (text: string): void => {
+      const { delivery } = harness.envelope(text).lineage.root;
+      const record = { ...delivery.record, value: encoder.encode(text) };
+      input.next(new DeliveryLineage({ ...delivery, record, publish: () => undefined }, undefined, harness));
+    };
+    const value: Deserializer<string> = {
+      // A schema registry: the first answer takes a request, the others are known.
+      deserialize: (bytes, headers, topic) => {
+        const text = stringSerde.deserialize(bytes, headers, topic) as string;
+        return text === "first" ? new Promise((resolve) => (answer = () => resolve(text))) : text;
+      },
+    };
+    const values: unknown[] = [];
+    input.pipe(decode({ key: stringSerde, value }, harness.context)).subscribe(({ record, lineage }) => {
+      values.push(record.value);
+      lineage.done();
+      // A broker hands out the next record when one is acked.
+      if (record.value === "second") put("last");
+    });
+    for (const text of ["first", "second", "third"]) put(text);
+    answer?.();
+    await turn();
+    expect(values).toEqual(["first", "second", "third", "last"]);
+  });
+
+  test("a delivery that is over is not decoded any more", () => {
+    const harness = new Harness();
+    const input = new Subject<DeliveryLineage>();
+    const deserialize = vi.fn(() => "x");
+    input.pipe(decode({ key: stringSerde, value: { deserialize } }, harness.context)).subscribe();
+    const { root } = harness.envelope("x", { owner: { lost: true } }).lineage;
+    input.next(root);
+    expect(deserialize).not.toHaveBeenCalled();
+    expect(harness.ended.lost).toEqual(["x"]);
+  });
+
+  test("a key that is refused later and a value that is refused at once are one question", async () => {
+    const harness = new Harness();
+    const input = new Subject<DeliveryLineage>();
+    const key: Deserializer<string> = { deserialize: () => Promise.reject(new Error("no such key")) };
+    input.pipe(decode({ key, value: numberSerde }, harness.context)).subscribe();
+    const { delivery } = harness.envelope("x").lineage.root;
+    const record = { ...delivery.record, key: encoder.encode("k"), value: encoder.encode("abc") };
+    input.next(new DeliveryLineage({ ...delivery, record, publish: () => undefined }, undefined, harness));
+    await turn();
+    expect(harness.questions).toHaveLength(1);
+    expect(harness.metrics).toMatchObject({ processed: 1, running: 0 });
+  });
+
+  test("trying again counts no second record", () => {
+    const harness = new Harness();
+    decoding(harness, numberSerde).put(encoder.encode("abc"));
+    harness.questions[0]?.retry();
+    expect(harness.questions).toHaveLength(2);
+    expect(harness.metrics.processed).toBe(1);
+  });
+
   test("what a serde refuses is a question with the raw bytes", () => {
     const harness = new Harness();
     decoding(harness, numberSerde).put(encoder.encode("abc"));
@@ -127,5 +188,53 @@ describe("to", () => {
       "first",
       "second",
     ]);
+  });
+
+  test("a key's serializer that rejected is asked again", async () => {
+    const harness = new Harness();
+    let calls = 0;
+    const key: Serializer<string> = {
+      serialize: async (text) => {
+        calls += 1;
+        if (calls === 1) throw new Error("registry away");
+        return encoder.encode(text);
+      },
+    };
+    sink(harness, { key }).put(harness.envelope("v", { key: "k" }));
+    await turn();
+    harness.questions[0]?.retry();
+    await turn();
+    expect(harness.questions).toHaveLength(1);
+    expect(harness.published).toMatchObject([{ key: encoder.encode("k"), value: encoder.encode("v") }]);
+  });
+
+  test("a key that is refused later and a value that is refused at once are one question", async () => {
+    const harness = new Harness();
+    const key = { serialize: () => Promise.reject(new Error("no such key")) };
+    const value = {
+      serialize: (): never => {
+        throw new Error("no such value");
+      },
+    };
+    sink(harness, { key, value }).put(harness.envelope("v", { key: "k" }));
+    await turn();
+    expect(harness.questions).toHaveLength(1);
+    expect(harness.metrics).toMatchObject({ processed: 1, running: 0 });
+  });
+
+  test("the origin of a replayed dead letter is in the id, and goes no further", () => {
+    const harness = new Harness();
+    const headers = [["millrace-origin", encoder.encode("test:T/0@77")] as const];
+    sink(harness).put(harness.envelope("v", { headers }));
+    expect(harness.published[0]?.headers).toEqual([["millrace-id", encoder.encode("test:T/0@77#node")]]);
+  });
+
+  test("null, as key or value, is written as null without asking a serde", () => {
+    const harness = new Harness();
+    const never = { serialize: vi.fn() };
+    const running = harness.run(to<null, null>({ topic: "OUT", key: never, value: never }, harness.context));
+    running.put(harness.envelope(null) as Envelope<null, null>);
+    expect(harness.published).toMatchObject([{ key: null, value: null }]);
+    expect(never.serialize).not.toHaveBeenCalled();
   });
 });

@@ -187,66 +187,6 @@ describe("what an app asks is checked when it is made", () => {
   });
 });
 
-describe("values of the program", () => {
-  async function* generate(): AsyncGenerator<string> {
-    yield* ["a", "b"];
-  }
-
-  test.each([
-    ["an iterable", ["a", "b"]],
-    ["an async iterable", generate()],
-    ["an Observable", of("a", "b")],
-    ["a promise", Promise.resolve("a")],
-  ])("%s", async (_, input) => {
-    const builder = new StreamsBuilder();
-    builder.fromObservable<string>(input).to("OUT", text);
-    const broker = memoryBroker();
-    await using app = new StreamsApp(builder.build(), { applicationId: "test", broker });
-    await app.start();
-    const count = input instanceof Promise ? 1 : 2;
-    await app.whenSettled(count);
-    expect(valuesOf(broker, "OUT")).toEqual(["a", "b"].slice(0, count));
-  });
-
-  test("an iterable is pulled under the app's credit", async () => {
-    let pulled = 0;
-    function* endless(): Generator<number> {
-      for (;;) yield (pulled += 1);
-    }
-    const builder = new StreamsBuilder();
-    let release: (() => void) | undefined;
-    const gate = new Promise<void>((resolve) => (release = resolve));
-    builder
-      .fromObservable(endless())
-      .mapAsync((value) => gate.then(() => value), { concurrency: 100, name: "gate" })
-      .to("OUT", { value: numberSerde });
-    const app = new StreamsApp(builder.build(), { applicationId: "test", broker: memoryBroker(), maxInFlight: 5 });
-    await app.start();
-    while (app.metrics.nodes.get("gate")?.running !== 5) await new Promise((resolve) => setImmediate(resolve));
-    expect(pulled).toBe(5);
-    release?.();
-    await app.close();
-  });
-
-  test("an input that fails is uncaught", async () => {
-    const builder = new StreamsBuilder();
-    builder.fromObservable<string>(throwError(() => new Error("dry"))).to("OUT", text);
-    await using app = new StreamsApp(builder.build(), { applicationId: "test", broker: memoryBroker() });
-    await app.start();
-    await expect(app.whenSettled(1)).rejects.toThrow("dry");
-  });
-
-  test("unsubscribes from an Observable when it is closed", async () => {
-    const stopped = vi.fn();
-    const builder = new StreamsBuilder();
-    builder.fromObservable(new Observable<string>(() => stopped)).to("OUT", text);
-    const app = new StreamsApp(builder.build(), { applicationId: "test", broker: memoryBroker() });
-    await app.start();
-    await app.close();
-    expect(stopped).toHaveBeenCalledOnce();
-  });
-});
-
 describe("where results go", () => {
   test("exactly once: results and offset in one step, and not before everything before them is done", async () => {
     const builder = new StreamsBuilder();

@@ -64,6 +64,16 @@ describe("nacking", () => {
     expect(reader.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   });
 
+  test("counts once, even when it is repeated after the record is out again", async () => {
+    const reader = await Reader.open(brokerWith("a"), ["IN"]);
+    const first = reader.get("a");
+    first.nack("again");
+    await reader.advance(100);
+    first.nack("too late");
+    await reader.advance(10_000);
+    expect(reader.deliveries).toHaveLength(2);
+  });
+
   test("keeps the credit while it waits", async () => {
     const reader = await Reader.open(brokerWith(...names), ["IN"], { maxInFlight: 1 });
     reader.get("a").nack("again");
