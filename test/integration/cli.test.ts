@@ -62,7 +62,9 @@ describe("millrace start", () => {
 
   test("without the data set draws garments and says so in one line", async () => {
     const empty = await mkdtemp(join(tmpdir(), "millrace-"));
-    const command = new Command(["start", "0", "3"], { FASHION_MNIST_DIR: "", XDG_CACHE_HOME: empty });
+    // No network, on any machine.
+    const NODE_OPTIONS = '--import="data:text/javascript,globalThis.fetch=()=>Promise.reject(new TypeError(1))"';
+    const command = new Command(["start", "0", "3"], { FASHION_MNIST_DIR: "", XDG_CACHE_HOME: empty, NODE_OPTIONS });
     expect(await command.end()).toBe(0);
     expect(ranges(command.stdout)).toEqual(["0-3"]);
     expect(command.stderr.trim().split("\n")).toEqual([expect.stringMatching(/^warn: SYNTHETIC IMAGES/)]);

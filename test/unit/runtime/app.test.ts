@@ -1,10 +1,10 @@
-import { Observable, of, throwError } from "rxjs";
+import { of } from "rxjs";
 import { describe, expect, test, vi } from "vitest";
 import { memoryBroker, type MemoryBroker } from "../../../src/brokers/memory/index.ts";
 import type { Broker } from "../../../src/core/broker.ts";
 import { silentLogger } from "../../../src/core/logger.ts";
 import type { Model } from "../../../src/core/model.ts";
-import { numberSerde, stringSerde } from "../../../src/core/serde.ts";
+import { stringSerde } from "../../../src/core/serde.ts";
 import { StreamsApp } from "../../../src/runtime/streams-app.ts";
 import { TopologyTestDriver } from "../../../src/testing/index.ts";
 import { StreamsBuilder } from "../../../src/topology/streams-builder.ts";
