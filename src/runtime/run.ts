@@ -233,8 +233,9 @@ export class Run implements LineageEnd {
     };
     try {
       const accepted = delivery.publish(letters);
-      if (accepted === undefined) written();
-      else accepted.then(written, (cause: unknown) => this.deadLetterFailed(cause));
+      if (accepted === undefined) return written();
+      this.leaving += 1;
+      accepted.then(written, (cause: unknown) => this.deadLetterFailed(cause)).finally(() => (this.leaving -= 1));
     } catch (cause) {
       this.deadLetterFailed(cause);
     }

@@ -201,11 +201,20 @@ export class StreamsApp {
   }
 
   private mayRestart(error: StreamsError): boolean {
-    const { errors, retry } = this.settings;
-    if (errors.uncaught?.(error) !== "RETRY") return false;
+    if (this.answerTo(error) !== "RETRY") return false;
     if (this.metrics.settled > this.restarts.settled) this.restarts = { count: 0, settled: this.metrics.settled };
     this.restarts.count += 1;
-    return this.restarts.count < retry.attempts;
+    return this.restarts.count < this.settings.retry.attempts;
+  }
+
+  private answerTo(error: StreamsError): "RETRY" | "FAIL" {
+    const { errors, logger } = this.settings;
+    try {
+      return errors.uncaught?.(error) ?? "FAIL";
+    } catch (err) {
+      logger.error({ err }, "the handler of uncaught errors threw");
+      return "FAIL";
+    }
   }
 
   private backoff(): number {

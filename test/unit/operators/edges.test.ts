@@ -97,6 +97,28 @@ describe("decode", () => {
     expect(values).toEqual(["first", "second", "third", "last"]);
   });
 
+  test("one that comes while another is passed on, and must wait, holds up the next", async () => {
+    const harness = new Harness();
+    const values: unknown[] = [];
+    const input = new Subject<DeliveryLineage>();
+    const value: Deserializer<string> = {
+      deserialize: (bytes) => (bytes[0] === 2 ? Promise.resolve("slow") : String(bytes[0])),
+    };
+    const give = (byte: number): void => {
+      const { delivery } = harness.envelope(byte).lineage.root;
+      const record = { ...delivery.record, value: Uint8Array.of(byte) };
+      input.next(new DeliveryLineage({ ...delivery, record, publish: () => undefined }, undefined, harness));
+    };
+    input.pipe(decode({ key: stringSerde, value }, harness.context)).subscribe(({ record }) => {
+      values.push(record.value);
+      if (record.value === "1") give(2);
+    });
+    give(1);
+    give(3);
+    await turn();
+    expect(values).toEqual(["1", "slow", "3"]);
+  });
+
   test("a delivery that is over is not decoded any more", () => {
     const harness = new Harness();
     const input = new Subject<DeliveryLineage>();
