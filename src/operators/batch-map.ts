@@ -80,7 +80,9 @@ class Batches<K, V, O, R> {
     this.context = context;
     this.out = out;
     this.queue = new BatchQueue(options.slice !== undefined);
-    this.threshold = new Threshold(options.maxQueuedWeight ?? 8 * options.maxSize, context.pressure);
+    this.threshold = new Threshold(options.maxQueuedWeight ?? 8 * options.maxSize, context.pressure, (flow) =>
+      this.queue.has(flow),
+    );
   }
 
   take(envelope: Envelope<K, V>): void {

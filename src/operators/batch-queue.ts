@@ -1,4 +1,4 @@
-import type { Envelope } from "./envelope.ts";
+import { flowOf, type Envelope } from "./envelope.ts";
 import { FairQueue } from "./fair-queue.ts";
 
 /** One value that waits, or is partly under way. */
@@ -36,8 +36,13 @@ export class BatchQueue<K, V, O> {
 
   add(envelope: Envelope<K, V>, rows: number): void {
     const item = { envelope, rows, end: rows, taken: 0, answered: 0, failed: false, outputs: [] };
-    this.items.add(item, envelope.lineage.root.home ?? item);
+    this.items.add(item, flowOf(envelope));
     this.rows += rows;
+  }
+
+  /** Whether a record of this flow waits here. */
+  has(flow: object): boolean {
+    return this.items.has(flow);
   }
 
   /** What is left of a failed item leaves the count; the queue passes over it later. */

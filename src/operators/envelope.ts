@@ -7,5 +7,10 @@ export interface Envelope<K, V> {
   readonly lineage: Lineage;
 }
 
+/** What takes turns with others: the line in which its order is kept, or its delivery when it has no order to keep. */
+export function flowOf({ lineage }: AnyEnvelope): object {
+  return lineage.root.home ?? lineage.root;
+}
+
 /** An envelope whose types an operator does not look at. */
 export type AnyEnvelope = Envelope<unknown, unknown>;

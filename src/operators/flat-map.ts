@@ -1,7 +1,7 @@
 import type { OperatorFunction } from "rxjs";
 import type { Lineage } from "../core/lineage.ts";
 import type { StreamRecord } from "../core/record.ts";
-import type { Envelope } from "./envelope.ts";
+import { flowOf, type Envelope } from "./envelope.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { NodeContext } from "./node-context.ts";
 import { operate } from "./operate.ts";
@@ -60,7 +60,7 @@ class Pulls<K, V, T, RK, RV> {
   take(envelope: Envelope<K, V>): void {
     this.context.metrics.processed += 1;
     const { root } = envelope.lineage;
-    if (this.waiting.size > 0 || !this.context.pressure.open || root.over)
+    if (this.waiting.size > 0 || !this.context.pressure.admits(flowOf(envelope)) || root.over)
       return this.start(pullOf(envelope, undefined));
     let items: Iterable<T>;
     try {
@@ -77,8 +77,9 @@ class Pulls<K, V, T, RK, RV> {
   /** A short array, as long as there is room. */
   private emitAll(envelope: Envelope<K, V>, items: readonly T[]): void {
     let emitted = 0;
+    const flow = flowOf(envelope);
     try {
-      for (; emitted < items.length && this.context.pressure.open; emitted += 1) {
+      for (; emitted < items.length && this.context.pressure.admits(flow); emitted += 1) {
         const record = this.fan.wrap(items[emitted] as T, envelope.record); // within its length
         this.out.next({ record, lineage: envelope.lineage.fork() });
       }
@@ -92,11 +93,11 @@ class Pulls<K, V, T, RK, RV> {
   }
 
   private start(pull: Pull<K, V, T>): void {
-    const flow = pull.envelope.lineage.root.home;
-    if (this.waiting.size === 0 || flow === undefined || !this.waiting.has(flow)) {
-      while (this.context.pressure.open) if (!this.step(pull)) return;
+    const flow = flowOf(pull.envelope);
+    if (!this.waiting.has(flow)) {
+      while (this.context.pressure.admits(flow)) if (!this.step(pull)) return;
     }
-    this.waiting.add(pull, flow ?? pull);
+    this.waiting.add(pull, flow);
     this.context.metrics.queued = this.waiting.size;
     if (this.asked) return;
     this.asked = true;

@@ -1,6 +1,6 @@
 import type { OperatorFunction } from "rxjs";
 import type { StreamRecord } from "../core/record.ts";
-import type { Envelope } from "./envelope.ts";
+import { flowOf, type Envelope } from "./envelope.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { NodeContext } from "./node-context.ts";
 import { operate } from "./operate.ts";
@@ -43,7 +43,7 @@ class Calls<K, V, R> {
     this.concurrency = concurrency;
     this.context = context;
     this.out = out;
-    this.threshold = new Threshold(Math.max(concurrency * 8, 64), context.pressure);
+    this.threshold = new Threshold(Math.max(concurrency * 8, 64), context.pressure, (flow) => this.waiting.has(flow));
   }
 
   take(envelope: Envelope<K, V>): void {
@@ -52,7 +52,7 @@ class Calls<K, V, R> {
   }
 
   private enqueue(envelope: Envelope<K, V>): void {
-    this.waiting.add(envelope, envelope.lineage.root.home ?? envelope);
+    this.waiting.add(envelope, flowOf(envelope));
     this.advance();
   }
 

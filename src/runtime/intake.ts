@@ -12,7 +12,10 @@ export interface Route {
   readonly ordered: Ordered;
 }
 
-/** Turns deliveries into lineages and lets them in as there is room. What waits is bounded by the broker's credit. */
+/**
+ * Turns deliveries into lineages and lets them in as there is room; those without an order to keep at once, since fan-outs and batches let them
+ * take turns. What waits is bounded by the broker's credit.
+ */
 export class Intake {
   private readonly pressure: Pressure;
   private readonly end: LineageEnd;
@@ -28,7 +31,8 @@ export class Intake {
 
   take(delivery: Delivery, route: Route): void {
     if (this.stopped) return this.giveBack(delivery);
-    if (this.pressure.open && this.waiting.length === 0) return this.admit(delivery, route);
+    if (isUnordered(delivery, route) || (this.pressure.open && this.waiting.length === 0))
+      return this.admit(delivery, route);
     this.waiting.push({ delivery, route });
     if (this.waiting.length === 1) this.pressure.ask(() => this.turn());
   }
@@ -74,4 +78,8 @@ export class Intake {
     if (line !== undefined) lineage.enter(line);
     inlet.next(lineage);
   }
+}
+
+function isUnordered(delivery: Delivery, { ordered }: Route): boolean {
+  return delivery.lane === undefined || ordered === false || (ordered === "key" && delivery.record.key === null);
 }

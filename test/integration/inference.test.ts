@@ -25,11 +25,7 @@ async function start(
   options: { readonly maxSize: number; readonly sliceSize: number },
 ): Promise<StreamsApp> {
   const classifier = imageClassifier({ images, engine: "onnx" });
-  app = new StreamsApp(embeddedInference({ classifier, ...options }), {
-    applicationId: "test",
-    broker,
-    maxQueuedWeight: 100_000,
-  });
+  app = new StreamsApp(embeddedInference({ classifier, ...options }), { applicationId: "test", broker });
   await app.start();
   return app;
 }

@@ -87,6 +87,18 @@ describe("flatMap", () => {
     expect(running.values).toEqual(["a1", "c1", "a2", "c2", "a3", "b1"]);
   });
 
+  test("a record passes a full buffer that holds nothing of its flow", () => {
+    const harness = new Harness();
+    const line = new Line();
+    const running = harness.run(flatMap(fan, harness.context));
+    harness.pressure.raise((flow) => flow === line);
+    running.put(
+      harness.envelope<Iterable<unknown>>(["long"], { line }),
+      harness.envelope<Iterable<unknown>>(["short"]),
+    );
+    expect(running.values).toEqual(["short"]);
+  });
+
   test("when pulling fails, RETRY passes over the children that went out", () => {
     const harness = new Harness();
     let fails = true;

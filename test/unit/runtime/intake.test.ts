@@ -1,11 +1,13 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
-import type { Delivery } from "../../../src/core/broker.ts";
+import type { Delivery, Lane } from "../../../src/core/broker.ts";
 import type { DeliveryLineage } from "../../../src/core/lineage.ts";
 import { Intake, type Route } from "../../../src/runtime/intake.ts";
 import { Inlet } from "../../../src/runtime/outlet.ts";
 import { Harness, turn } from "../operators/harness.ts";
+
+const lane: Lane = { id: "T/0", signal: new AbortController().signal };
 
 class Gate {
   readonly harness = new Harness();
@@ -24,7 +26,7 @@ class Gate {
   }
 
   delivery(value: string): Delivery {
-    return { ...this.harness.envelope(value).lineage.root.delivery, publish: () => undefined };
+    return { ...this.harness.envelope(value, { lane }).lineage.root.delivery, publish: () => undefined };
   }
 
   positions(): string[] {
@@ -43,6 +45,15 @@ describe("the intake", () => {
     gate.harness.pressure.relieve();
     gate.take(d!);
     expect(gate.positions()).toEqual([a, b, c, d].map((delivery) => delivery!.position));
+  });
+
+  test("lets in at once what has no order to keep", () => {
+    const gate = new Gate();
+    gate.harness.pressure.raise();
+    const ordered = gate.delivery("ordered");
+    const { lane: _, ...unordered } = gate.delivery("unordered");
+    gate.take(ordered, unordered);
+    expect(gate.positions()).toEqual([unordered.position]);
   });
 
   test("lets in one at a time when each closes the valve again", () => {
@@ -79,11 +90,14 @@ describe("the intake", () => {
     const harness = new Harness();
     const intake = new Intake(harness.pressure, harness);
     const inlet = new Inlet<DeliveryLineage>();
-    inlet.subscribe(() => harness.pressure.raise());
-    const route: Route = { inlet, ordered: false };
+    inlet.subscribe((lineage) => {
+      harness.pressure.raise();
+      lineage.done();
+    });
+    const route: Route = { inlet, ordered: "partition" };
     const refs: WeakRef<Delivery>[] = [];
     const put = (): void => {
-      const { delivery } = new Harness().envelope("x").lineage.root;
+      const { delivery } = new Harness().envelope("x", { lane }).lineage.root;
       refs.push(new WeakRef(delivery));
       intake.take(delivery, route);
     };
