@@ -184,9 +184,10 @@ export class Run implements LineageEnd {
     if (routes.size === 0) return;
     const { committed } = this.parts;
     session.committed.subscribe((position) => committed.next(position));
+    const [only] = routes.size === 1 ? routes.values() : [];
     this.subscription = session.deliveries([...routes.keys()]).subscribe({
       next: (delivery) => {
-        const route = routes.get(delivery.record.topic);
+        const route = only ?? routes.get(delivery.record.topic);
         if (route === undefined)
           this.fail(new BrokerError(`got a record of ${delivery.record.topic}, which was not asked for`, "?"));
         else this.take(delivery, route);

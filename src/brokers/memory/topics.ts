@@ -17,6 +17,8 @@ export class Topics {
   private readonly options: TopicsOptions;
   private readonly logs = new Map<string, readonly PartitionLog[]>();
   private sticky = 0;
+  private lastTopic: string | undefined = undefined;
+  private lastLogs: readonly PartitionLog[] | undefined = undefined;
 
   constructor(options: TopicsOptions) {
     this.options = options;
@@ -64,19 +66,30 @@ export class Topics {
         origin.position,
       );
     }
-    if (!this.logs.has(record.topic) && !/^[\w.-]{1,249}$/.test(record.topic)) {
-      throw refused(`${JSON.stringify(record.topic)} is no name for a topic`, origin.position);
-    }
-    if (!this.logs.has(record.topic) && !this.options.createTopics) {
-      throw refused(`there is no topic ${record.topic}`, origin.position);
-    }
+    if (this.logsOf(record.topic) === undefined) this.checkMissing(record.topic, origin);
     if (record.partition !== undefined) this.choose(record, this.partitionsOf(record.topic).length, origin.position);
   }
 
   append(record: OutgoingRecord): void {
-    const logs = this.logs.get(record.topic) ?? this.partitionsOf(record.topic);
+    const logs = this.logsOf(record.topic) ?? this.partitionsOf(record.topic);
     const partition = logs.length === 1 ? 0 : this.choose(record, logs.length, record.topic);
     logs[partition]?.append(record);
+  }
+
+  /** Most records go where the last one went. */
+  private logsOf(topic: string): readonly PartitionLog[] | undefined {
+    if (topic === this.lastTopic) return this.lastLogs;
+    const logs = this.logs.get(topic);
+    if (logs === undefined) return undefined;
+    this.lastTopic = topic;
+    this.lastLogs = logs;
+    return logs;
+  }
+
+  private checkMissing(topic: string, origin: Origin): void {
+    if (!/^[\w.-]{1,249}$/.test(topic))
+      throw refused(`${JSON.stringify(topic)} is no name for a topic`, origin.position);
+    if (!this.options.createTopics) throw refused(`there is no topic ${topic}`, origin.position);
   }
 
   /** The oldest offset of a log that a group still has to commit; its end when no group reads it. */
