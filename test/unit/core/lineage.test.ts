@@ -146,6 +146,49 @@ describe("the line", () => {
     expect(harness.ended.settled).toEqual(["a", "b"]);
   });
 
+  test("who stepped out and fails does not come back into the line", () => {
+    const harness = new Harness();
+    const line = new Line();
+    const left: string[] = [];
+    const [a, b] = ["a", "b"].map((value) => share(harness, value, line));
+    a?.stepOut();
+    a?.exit(
+      new NamedExit("a", left, () => {
+        throw new Error("full");
+      }),
+    );
+    b?.exit(new NamedExit("b", left));
+    expect(left).toEqual(["b"]);
+  });
+
+  test("several that fail after they have left are back in their order", async () => {
+    const harness = new Harness();
+    const line = new Line();
+    const left: string[] = [];
+    const [a, b, c] = ["a", "b", "c"].map((value) => share(harness, value, line));
+    let reject: ((cause: Error) => void) | undefined;
+    const away = new Promise<void>((_, fail) => (reject = fail));
+    const exits = ["a", "b"].map((name) => {
+      let first = true;
+      return new NamedExit(name, left, () => {
+        const result = first ? away : undefined;
+        first = false;
+        return result;
+      });
+    });
+    a?.exit(exits[0]!);
+    b?.exit(exits[1]!);
+    reject?.(new Error("no leader"));
+    await away.catch(() => {});
+    await Promise.resolve();
+    c?.exit(new NamedExit("c", left));
+    left.length = 0;
+    exits[1]?.failures[0]?.();
+    expect(left).toEqual([]);
+    exits[0]?.failures[0]?.();
+    expect(left).toEqual(["a", "b", "c"]);
+  });
+
   test("an exit of a delivery that is over does not leave", () => {
     const harness = new Harness();
     const line = new Line();

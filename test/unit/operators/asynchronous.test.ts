@@ -1,4 +1,4 @@
-import { concat, map as mapEach, of, throwError, timer } from "rxjs";
+import { concat, map as mapEach, of, Subject, throwError, timer } from "rxjs";
 import { TestScheduler } from "rxjs/testing";
 import { describe, expect, test } from "vitest";
 import { concatMap } from "../../../src/operators/concat-map.ts";
@@ -167,4 +167,14 @@ test("concatMap: one inner Observable at a time, in the order of arrival", () =>
     );
     expectObservable(values).toBe("----pq", { p: "ax", q: "by" });
   });
+});
+
+test("concatMap: a long queue of synchronous inner Observables is no deep stack", () => {
+  const harness = new Harness();
+  const first = new Subject<string>();
+  const running = harness.run(concatMap((value: number) => (value === 0 ? first : of(String(value))), harness.context));
+  for (let index = 0; index <= 20_000; index += 1) running.put(harness.envelope(index));
+  first.complete();
+  expect(running.out).toHaveLength(20_000);
+  expect(running.values.at(-1)).toBe("20000");
 });

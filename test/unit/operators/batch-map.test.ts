@@ -1,60 +1,9 @@
 import { describe, expect, test, vi } from "vitest";
-import { VirtualScheduler } from "../../../src/testing/virtual-scheduler.ts";
-import { batchMap, type BatchMapOptions } from "../../../src/operators/batch-map.ts";
+import { batchMap } from "../../../src/operators/batch-map.ts";
 import type { Envelope } from "../../../src/operators/envelope.ts";
-import { Harness, turn, type Running } from "./harness.ts";
-
-interface Range {
-  readonly from: number;
-  readonly to: number;
-}
-
-interface Batch {
-  readonly values: readonly Range[];
-  readonly end: (outputs?: readonly string[]) => void;
-  readonly fail: (cause: Error) => void;
-}
-
-/** Ranges of rows; the batches that were formed are ended by the test. */
-class Bench {
-  readonly harness: Harness;
-  readonly batches: Batch[] = [];
-  readonly running: Running<Envelope<string | null, Range>, Envelope<string | null, string>>;
-
-  constructor(
-    options: Partial<BatchMapOptions<Range, string>> & { readonly maxSize: number },
-    harness = new Harness(),
-  ) {
-    this.harness = harness;
-    const operator = batchMap<string | null, Range, string, string>(
-      {
-        rows: ({ from, to }) => to - from,
-        slice: ({ from }, first, last) => ({ from: from + first, to: from + last }),
-        join: (outputs) => outputs.join("|"),
-        ...options,
-      },
-      (values) =>
-        new Promise((resolve, reject) => {
-          this.batches.push({ values, end: (outputs = values.map(nameOf)) => resolve(outputs), fail: reject });
-        }),
-      (record, output) => record.withValue(output),
-      harness.context,
-    );
-    this.running = harness.run(operator);
-  }
-
-  put(...ranges: readonly (readonly [number, number])[]): void {
-    this.running.put(...ranges.map(([from, to]) => this.harness.envelope({ from, to })));
-  }
-
-  sizes(): number[] {
-    return this.batches.map(({ values }) => values.reduce((sum, { from, to }) => sum + to - from, 0));
-  }
-}
-
-function nameOf({ from, to }: Range): string {
-  return `${from}-${to}`;
-}
+import { VirtualScheduler } from "../../../src/testing/virtual-scheduler.ts";
+import { Bench, nameOf } from "./batch-bench.ts";
+import { Harness, turn } from "./harness.ts";
 
 describe("batchMap", () => {
   test("what comes in one tick goes at once, in one batch; no timer is set", async () => {
@@ -217,51 +166,5 @@ describe("batchMap", () => {
     bench.batches[0]?.end([]);
     await turn();
     expect(bench.harness.questions).toMatchObject([{ cause: { message: expect.stringContaining("got 0") } }]);
-  });
-
-  test("queued values of a lost lane are dropped", async () => {
-    const bench = new Bench({ maxSize: 1 });
-    const owner = { lost: false };
-    bench.put([0, 1]);
-    bench.running.put(bench.harness.envelope({ from: 5, to: 6 }, { owner }));
-    await turn();
-    owner.lost = true;
-    bench.batches[0]?.end();
-    await turn();
-    expect(bench.sizes()).toEqual([1]);
-    expect(bench.harness.ended.lost).toHaveLength(1);
-    expect(bench.harness.metrics.queued).toBe(0);
-  });
-});
-
-describe("maxWaitMs", () => {
-  test("an idle engine waits for a full batch, and no longer", async () => {
-    const scheduler = new VirtualScheduler();
-    const bench = new Bench({ maxSize: 3, maxWaitMs: 50 }, new Harness(scheduler));
-    bench.put([0, 1]);
-    await turn();
-    scheduler.advance(49);
-    await turn();
-    expect(bench.batches).toEqual([]);
-    bench.put([1, 2]);
-    await turn();
-    scheduler.advance(1);
-    await turn();
-    expect(bench.sizes()).toEqual([2]);
-    bench.batches[0]?.end();
-    await turn();
-    bench.put([0, 3]);
-    await turn();
-    expect(bench.sizes()).toEqual([2, 3]);
-    expect(scheduler.pending).toBe(0);
-  });
-
-  test("a drain ends the wait", async () => {
-    const bench = new Bench({ maxSize: 3, maxWaitMs: 50 }, new Harness(new VirtualScheduler()));
-    bench.put([0, 1]);
-    await turn();
-    bench.harness.drain.abort();
-    await turn();
-    expect(bench.sizes()).toEqual([1]);
   });
 });

@@ -251,6 +251,14 @@ describe("to", () => {
     expect(harness.published[0]?.headers).toEqual([["millrace-id", encoder.encode("test:T/0@77#node")]]);
   });
 
+  test("what is over is not encoded", () => {
+    const harness = new Harness();
+    const value = { serialize: vi.fn() };
+    sink(harness, { value }).put(harness.envelope("v", { owner: { lost: true } }));
+    expect(value.serialize).not.toHaveBeenCalled();
+    expect(harness.ended.lost).toEqual(["v"]);
+  });
+
   test("null, as key or value, is written as null without asking a serde", () => {
     const harness = new Harness();
     const never = { serialize: vi.fn() };

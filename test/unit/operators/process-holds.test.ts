@@ -193,15 +193,15 @@ describe("forward from holds", () => {
       else context.forward(record.withValue("joined"), { from: [held] });
     });
     const exits = harness.run(exitWith(({ value }) => void left.push(value), harness.context));
-    running.put(harness.envelope("first", { line }), harness.envelope("second", { line }));
-    const blocked = harness.envelope("blocked", { line });
+    const [first, second, third] = ["first", "second", "third"].map((value) => harness.envelope(value, { line }));
+    running.put(first!, second!);
     scheduler.advance(10);
     const [joined, timer] = running.out;
     exits.put(timer!);
     exits.put(joined!);
-    expect(left).toEqual(["joined"]);
-    blocked.lineage.done();
-    expect(left).toEqual(["joined", "timer"]);
+    expect(left).toEqual(["joined"]); // before the third, which stood in the line already
+    exits.put(third!);
+    expect(left).toEqual(["joined", "third", "timer"]);
   });
 });
 

@@ -220,6 +220,35 @@ describe("dead letters", () => {
     const id = replayed?.headers.find(([name]) => name === "millrace-id")?.[1];
     expect(new TextDecoder().decode(id)).toBe("memory:IN/0@1#publish");
   });
+
+  test("and keeps it when it fails once more", async () => {
+    await using driver = await pipe(sabotaged("process", new Saboteur(), "DEAD_LETTER"), {}, "a", "bad");
+    const [letter] = await driver.deadLetters();
+    if (letter === undefined) throw new Error("no dead letter");
+    driver.broker.publish([{ ...letter.record, headers: letter.record.headers, topic: "IN", partition: 0 }]);
+    await driver.advanceWallClockTime(0);
+    const again = (await driver.deadLetters()).at(-1);
+    expect(again?.error.position).toBe("memory:IN/0@2");
+    const origin = again?.record.headers.find(([name]) => name === "millrace-origin")?.[1];
+    expect(new TextDecoder().decode(origin)).toBe("memory:IN/0@1");
+  });
+});
+
+test("waits between attempts grow to a limit", async () => {
+  const saboteur = new Saboteur();
+  const retry = { attempts: 10, minDelayMs: 100, maxDelayMs: 250 };
+  await using driver = await pipe(sabotaged("process", saboteur, "RETRY"), { retry }, "bad");
+  for (const [wait, calls] of [
+    [100, 2],
+    [200, 3],
+    [250, 4],
+    [250, 5],
+  ] as const) {
+    await driver.advanceWallClockTime(wait - 1);
+    expect(saboteur.calls).toBe(calls - 1);
+    await driver.advanceWallClockTime(1);
+    expect(saboteur.calls).toBe(calls);
+  }
 });
 
 describe("the broker's refusals", () => {

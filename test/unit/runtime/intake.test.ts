@@ -84,6 +84,17 @@ describe("the intake", () => {
     expect(gate.harness.ended.released).toHaveLength(3);
   });
 
+  test("does not let in what lost its lane while it waited, and accounts for it", () => {
+    const gate = new Gate();
+    const abort = new AbortController();
+    gate.harness.pressure.raise();
+    gate.take({ ...gate.delivery("a"), lane: { id: "lost", signal: abort.signal } }, gate.delivery("b"));
+    abort.abort();
+    gate.harness.pressure.relieve();
+    expect(gate.let).toHaveLength(1);
+    expect(gate.harness.ended.lost).toHaveLength(1);
+  });
+
   test("keeps nothing of what it has let in, although something always waits", async () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
 import { memoryBroker } from "../../../src/brokers/memory/index.ts";
-import type { Broker, BrokerSession, SessionOptions } from "../../../src/core/broker.ts";
+import type { Broker } from "../../../src/core/broker.ts";
 import type { Model } from "../../../src/core/model.ts";
 import type { OutgoingRecord, StreamRecord } from "../../../src/core/record.ts";
 import type { Held, Processor, ProcessorContext } from "../../../src/operators/process.ts";
@@ -52,92 +52,25 @@ describe("a lane that is lost while work is under way", () => {
   });
 });
 
-/** A memory broker whose `open` fails when told to; it counts what is open. */
-function flaky(): {
-  readonly broker: Broker;
-  readonly memory: ReturnType<typeof memoryBroker>;
-  fails: number;
-  open: number;
-} {
-  const memory = memoryBroker();
-  const state = {
-    memory,
-    fails: 0,
-    open: 0,
-    broker: {
-      name: "flaky",
-      capabilities: memory.capabilities,
-      defaultMaxInFlight: 100,
-      open: async (options: SessionOptions): Promise<BrokerSession> => {
-        if (state.fails > 0) {
-          state.fails -= 1;
-          throw new Error("not reachable");
-        }
-        const session = await memory.open(options);
-        state.open += 1;
-        const close = session.close.bind(session);
-        session.close = async () => {
-          state.open -= 1;
-          await close();
-        };
-        return session;
-      },
-    },
-  };
-  return state;
-}
-
-describe("mending", () => {
-  test("goes on trying while the broker is away, and leaves no session open", async () => {
-    const scheduler = new VirtualScheduler();
-    const [source, sink] = [flaky(), flaky()];
-    const app = new StreamsApp(
-      through((stream) => stream),
-      {
-        applicationId: "test",
-        broker: source.broker,
-        sinkBroker: sink.broker,
-        scheduler,
-        errors: { uncaught: () => "RETRY" },
-      },
-    );
-    await app.start();
-    // The source's session can be opened each time, the sink's can't.
-    sink.fails = 2;
-    source.memory.faults.crash();
-    for (let step = 0; step < 10; step += 1) {
-      await turn();
-      scheduler.advance(500);
-    }
-    await turn();
-    expect(app.state).toBe("RUNNING");
-    expect([source.open, sink.open]).toEqual([1, 1]);
-    source.memory.publish([recordOf("a")]);
-    await app.whenSettled(1);
-    expect(sink.memory.records("OUT")).toHaveLength(1);
-    await app.close();
-    expect([source.open, sink.open]).toEqual([0, 0]);
-  });
-
-  test("a handler of the uncaught that throws means FAIL", async () => {
-    const driver = new TopologyTestDriver(
-      through((stream) => stream),
-      {
-        rejectOnError: false,
-        errors: {
-          uncaught: () => {
-            throw new Error("handler broke");
-          },
-        },
-      },
-    );
-    await driver.createInputTopic("IN", text).pipeInput("a");
-    driver.broker.faults.crash("cable cut");
-    await driver.advanceWallClockTime(0);
-    expect(driver.app.state).toBe("ERROR");
-    expect(driver.app.error?.message).toBe("cable cut");
-    await driver.close();
-  });
+test("a call that fails after its lane was lost is nobody's: not asked about, not fatal", async () => {
+  const scheduler = new VirtualScheduler();
+  let calls = 0;
+  const asked = vi.fn(() => "FAIL" as const);
+  const topology = through((stream) =>
+    stream.mapAsync(async (value) => {
+      calls += 1;
+      const fails = calls === 1;
+      await later(scheduler, 100, undefined);
+      if (fails) throw new Error("too late");
+      return value;
+    }),
+  );
+  await using driver = new TopologyTestDriver(topology, { scheduler, errors: { process: asked } });
+  await driver.createInputTopic("IN", text).pipeInput("a");
+  await driver.rebalance();
+  await driver.advanceWallClockTime(200);
+  expect(asked).not.toHaveBeenCalled();
+  expect(await valuesOf(driver.createOutputTopic("OUT", text))).toEqual(["a"]);
 });
 
 /** Adds up two values at a time. */
