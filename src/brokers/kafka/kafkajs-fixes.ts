@@ -1,0 +1,171 @@
+import { createRequire } from "node:module";
+import { dirname, join, sep } from "node:path";
+import type { PartitionAssigner } from "kafkajs";
+import type { Logger } from "../../core/logger.ts";
+import type { Header } from "../../core/record.ts";
+import { withoutAborted } from "./aborted-records.ts";
+
+/** The only version whose modules are changed. */
+export const KAFKAJS_VERSION = "2.2.4";
+
+/** Under which a message that was read keeps its headers in the order in which they were written. */
+export const orderedHeaders: unique symbol = Symbol("orderedHeaders");
+
+/** What to finish before a rejoin. `heartbeat` keeps the session alive meanwhile; it never rejects. */
+export type RejoinHook = (heartbeat: () => Promise<void>) => Promise<void>;
+
+const require = createRequire(import.meta.url);
+const hooks = new WeakMap<object, RejoinHook>();
+let done = false;
+
+/**
+ * Mends four faults of kafkajs 2.2.4, once per process: call it before `kafkajs` is required. Another version is left alone, with a warning.
+ *
+ * 1. The timer of the request queue, which fires every millisecond on an idle connection.
+ * 2. The filter of aborted records, which lets some through.
+ * 3. A rejoin waits for what is in flight, see {@link onRejoin}.
+ * 4. Headers of records that are read keep their order, see {@link orderedHeaders}.
+ *
+ * When an application has loaded kafkajs before, its copy stays as it is: the modules are loaded a second time.
+ */
+export function applyKafkajsFixes(logger: Logger): void {
+  if (done) return;
+  done = true;
+  const manifest = require.resolve("kafkajs/package.json");
+  // The manifest of a package has a version.
+  const { version } = require(manifest) as { readonly version: string };
+  if (version !== KAFKAJS_VERSION) {
+    logger.warn(
+      { version, expected: KAFKAJS_VERSION },
+      "kafkajs is not the version that the fixes were made for: none is applied",
+    );
+    return;
+  }
+  const source = join(dirname(manifest), "src");
+  forgetModules(source);
+  fixAbortedRecords(source);
+  fixHeaderOrder(source);
+  fixIdleTimer(source);
+  fixRejoin(source);
+}
+
+/**
+ * Partition assigners for a consumer, whose rejoins then wait for `hook`: round robin, as by default.
+ *
+ * kafkajs shows no way from a consumer to its group. Both know the assigner, which is made once per consumer: so it is the key
+ * under which the group finds the hook.
+ */
+export function onRejoin(hook: RejoinHook): PartitionAssigner[] {
+  return [
+    (config) => {
+      // Its own types describe what kafkajs exports.
+      const { PartitionAssigners } = require("kafkajs") as typeof import("kafkajs");
+      const assigner = PartitionAssigners.roundRobin(config);
+      hooks.set(assigner, hook);
+      return assigner;
+    },
+  ];
+}
+
+function forgetModules(source: string): void {
+  for (const path of Object.keys(require.cache)) {
+    if (path.startsWith(source + sep)) delete require.cache[path];
+  }
+}
+
+/** Gives every later `require` of a module another export. `T` is what the module exports, by its source. */
+function replace<T>(path: string, change: (original: T) => T): void {
+  const original = require(path) as T;
+  const module = require.cache[require.resolve(path)];
+  if (module !== undefined) Object.assign(module, { exports: change(original) });
+}
+
+/** Before `consumer/batch` is loaded, which keeps the function. */
+function fixAbortedRecords(source: string): void {
+  replace<typeof withoutAborted>(join(source, "consumer/filterAbortedMessages"), () => withoutAborted);
+}
+
+interface DecodedHeader {
+  readonly key: string;
+  readonly value: Buffer | null;
+}
+
+/** Before `protocol/recordBatch/v0/decoder` is loaded. Decoding a record is synchronous, so one list serves all. */
+function fixHeaderOrder(source: string): void {
+  let headers: Header[] = [];
+  const empty = Buffer.alloc(0);
+  replace<(decoder: unknown) => DecodedHeader>(
+    join(source, "protocol/recordBatch/header/v0/decoder"),
+    (original) => (decoder) => {
+      const header = original(decoder);
+      headers.push([header.key, header.value ?? empty]);
+      return header;
+    },
+  );
+  replace<(decoder: unknown, context: unknown) => object>(
+    join(source, "protocol/recordBatch/record/v0/decoder"),
+    (original) => (decoder, context) => {
+      headers = [];
+      return Object.assign(original(decoder, context), { [orderedHeaders]: headers });
+    },
+  );
+}
+
+interface RequestQueue {
+  readonly pending: readonly unknown[];
+  readonly throttledUntil: number;
+  throttleCheckTimeoutId: NodeJS.Timeout | null;
+  checkPendingRequests(): void;
+  scheduleCheckPendingRequests(): void;
+}
+
+/** Time after which kafkajs looks again at requests that are held back by something else than throttling, milliseconds. */
+const CHECK_INTERVAL_MS = 10;
+
+function fixIdleTimer(source: string): void {
+  const { prototype } = require(join(source, "network/requestQueue")) as { prototype: RequestQueue };
+  prototype.scheduleCheckPendingRequests = function (this: RequestQueue): void {
+    if (this.throttleCheckTimeoutId !== null || this.pending.length === 0) return;
+    const left = this.throttledUntil - Date.now();
+    this.throttleCheckTimeoutId = setTimeout(
+      () => {
+        this.throttleCheckTimeoutId = null;
+        this.checkPendingRequests();
+      },
+      left > 0 ? left : CHECK_INTERVAL_MS,
+    );
+  };
+}
+
+interface ConsumerGroup {
+  readonly generationId: number | null;
+  readonly assigners: readonly object[];
+  heartbeat(options: { readonly interval: number }): Promise<void>;
+  joinAndSync: (this: ConsumerGroup) => Promise<void>;
+}
+
+function fixRejoin(source: string): void {
+  const { prototype } = require(join(source, "consumer/consumerGroup")) as { prototype: ConsumerGroup };
+  const joinAndSync = prototype.joinAndSync;
+  prototype.joinAndSync = async function (this: ConsumerGroup): Promise<void> {
+    const hook = this.generationId === null ? undefined : findHook(this);
+    if (hook !== undefined) await hook(() => beat(this));
+    return joinAndSync.call(this);
+  };
+}
+
+function findHook(group: ConsumerGroup): RejoinHook | undefined {
+  for (const assigner of group.assigners) {
+    const hook = hooks.get(assigner);
+    if (hook !== undefined) return hook;
+  }
+  return undefined;
+}
+
+async function beat(group: ConsumerGroup): Promise<void> {
+  try {
+    await group.heartbeat({ interval: 0 });
+  } catch {
+    // The answer is that a rebalance is in progress, which is why we are here: the session lives on all the same.
+  }
+}

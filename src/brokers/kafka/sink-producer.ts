@@ -1,0 +1,101 @@
+import type { CompressionTypes, Kafka, Message, Producer, RecordMetadata, TopicMessages } from "kafkajs";
+import type { Logger } from "../../core/logger.ts";
+import type { Encoded } from "./encode.ts";
+
+/**
+ * An idempotent producer of kafkajs that is replaced after any failed write.
+ *
+ * One write at a time: with two in flight, a lost response makes kafkajs give one sequence number twice, and the broker takes the second record
+ * for a repetition. After a rejected write the sequence numbers of that producer are wrong, and the next record would be lost the same way.
+ *
+ * Source: measured, `shared/brokers.md` §0.
+ */
+export class SinkProducer {
+  private readonly kafka: Kafka;
+  private readonly compression: CompressionTypes;
+  private readonly logger: Logger;
+  private current: Promise<Producer> | undefined = undefined;
+
+  constructor(kafka: Kafka, compression: CompressionTypes, logger: Logger) {
+    this.kafka = kafka;
+    this.compression = compression;
+    this.logger = logger;
+  }
+
+  async connect(): Promise<void> {
+    this.current ??= this.open();
+    await this.current;
+  }
+
+  /** Resolves when every record is written; rejects when one is not, or may not be. */
+  async write(batch: readonly Encoded[]): Promise<void> {
+    this.current ??= this.open();
+    const producer = await this.current;
+    const topicMessages = byTopic(batch);
+    const results = await producer.sendBatch({ acks: -1, compression: this.compression, topicMessages });
+    checkResults(batch, results);
+  }
+
+  /** The next write opens another producer; this one goes in the background. */
+  replace(): void {
+    const old = this.current;
+    this.current = undefined;
+    if (old !== undefined) void this.disconnect(old);
+  }
+
+  async close(): Promise<void> {
+    const old = this.current;
+    this.current = undefined;
+    if (old !== undefined) await this.disconnect(old);
+  }
+
+  private async open(): Promise<Producer> {
+    const producer = this.kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+      // Each message has its partition: kafkajs would choose again at each retry.
+      createPartitioner:
+        () =>
+        ({ message }) =>
+          message.partition ?? 0,
+    });
+    try {
+      await producer.connect();
+      return producer;
+    } catch (cause) {
+      await producer.disconnect().catch(() => {}); // why it could not connect says more
+      throw cause;
+    }
+  }
+
+  private async disconnect(old: Promise<Producer>): Promise<void> {
+    try {
+      const producer = await old;
+      await producer.disconnect();
+    } catch (cause) {
+      this.logger.debug({ err: cause }, "kafka producer did not close cleanly");
+    }
+  }
+}
+
+function byTopic(batch: readonly Encoded[]): TopicMessages[] {
+  const topics = new Map<string, Message[]>();
+  for (const { topic, message } of batch) {
+    const messages = topics.get(topic);
+    if (messages === undefined) topics.set(topic, [message]);
+    else messages.push(message);
+  }
+  return Array.from(topics, ([topic, messages]) => ({ topic, messages }));
+}
+
+/** kafkajs drops records of partitions that it does not know, and resolves. */
+function checkResults(batch: readonly Encoded[], results: readonly RecordMetadata[]): void {
+  const written = new Set<string>();
+  for (const { topicName, partition, errorCode } of results) {
+    if (errorCode === 0) written.add(`${topicName}/${partition}`);
+  }
+  for (const { topic, partition } of batch) {
+    if (!written.has(`${topic}/${partition}`)) throw new Error(`no acknowledgement for ${topic}/${partition}`);
+  }
+}

@@ -1,0 +1,39 @@
+import { randomUUID } from "node:crypto";
+import { PubSub } from "@google-cloud/pubsub";
+import { pubsubBroker } from "millrace/pubsub";
+import { brokerHarness, type BrokerHarness } from "millrace/testing";
+import { describe, test } from "vitest";
+import { describeBroker } from "./broker-contract.ts";
+
+const emulatorHost = process.env["PUBSUB_EMULATOR_HOST"];
+
+if (emulatorHost === undefined) {
+  describe("pubsub honours the broker contract", () => {
+    test.skip("PUBSUB_EMULATOR_HOST is not set");
+  });
+} else {
+  describeBroker("pubsub", async () => harness(emulatorHost, false));
+  describeBroker("pubsub with exactly-once delivery", async () => harness(emulatorHost, true));
+}
+
+function harness(host: string, exactlyOnceDelivery: boolean): BrokerHarness {
+  const projectId = `contract-${randomUUID()}`;
+  const groupId = "group";
+  const client = new PubSub({ apiEndpoint: host, emulatorMode: true, projectId });
+  return brokerHarness({
+    broker: pubsubBroker({ projectId, emulatorHost: host, maxRecordBytes: 1_000_000, exactlyOnceDelivery }),
+    groupId,
+    lacks: ["repeatedHeaders"],
+    quietMs: 300,
+    createTopic: async () => {
+      const name = `topic-${randomUUID()}`;
+      const [topic] = await client.createTopic(name);
+      await topic.createSubscription(`${name}-${groupId}`, {
+        enableMessageOrdering: true,
+        enableExactlyOnceDelivery: exactlyOnceDelivery,
+      });
+      return name;
+    },
+    close: () => client.close(),
+  });
+}
