@@ -1,6 +1,8 @@
-// npm run bench: what the topology itself costs, beside the same steps in plain RxJS, and whether memory stays flat.
+// npm run bench: what the topology itself costs, beside the same steps in plain RxJS and on a real Kafka, and whether memory stays flat.
 import { execFileSync } from "node:child_process";
 import { cpus } from "node:os";
+import { startKafka } from "../scripts/brokers/kafka.ts";
+import type { KafkaFigures } from "./kafka.ts";
 
 const rounds = 5;
 const records = 1_000_000;
@@ -46,3 +48,26 @@ const heap = measure("heap");
 console.log(
   `\nheap after each million of 10,000,000 records, MB: ${heap.map((bytes) => (bytes / 2 ** 20).toFixed(1)).join(", ")}`,
 );
+
+/** A process of its own, so that the idle CPU is the app's alone. */
+function onKafka(brokers: string): KafkaFigures {
+  const args = ["--import", "tsx", "bench/kafka.ts", brokers];
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as KafkaFigures;
+}
+
+const given = process.env["KAFKA_BROKERS"];
+const cluster = given ? undefined : await startKafka();
+const figures = [1, 2, 3].map(() => onKafka(given || (cluster?.brokers.join(",") ?? "")));
+await cluster?.stop();
+console.log(
+  "\nKafka → decode → batch → infer with a model that does nothing → Kafka; broker and app on this machine; median of 3\n",
+);
+console.log("| 1-image requests | |");
+console.log("| --- | --- |");
+console.log(
+  `| drained from a backlog of 200,000, records/s | ${median(figures.map((one) => one.recordsPerSecond)).toFixed(0)} |`,
+);
+console.log(
+  `| idle round trip p50 / p99, ms | ${median(figures.map((one) => one.roundTripMs.p50)).toFixed(1)} / ${median(figures.map((one) => one.roundTripMs.p99)).toFixed(1)} |`,
+);
+console.log(`| CPU while idle, ms per second | ${median(figures.map((one) => one.idleCpuMs)).toFixed(1)} |`);

@@ -97,6 +97,11 @@ export interface BrokerSession {
   publish(outs: readonly OutgoingRecord[]): Promise<void>;
   /** Each position up to which (inclusive) a lane is durably done. Hot. */
   readonly committed: Observable<Position>;
+  /**
+   * Records behind the group's progress in each partition that this session holds, by `topic/partition`, as of the last fetch.
+   * Absent where a broker has no offsets.
+   */
+  lag?(): ReadonlyMap<string, number>;
   /** Hands out nothing more, waits up to `ms` milliseconds for what is out, commits, and reports. The Observable of deliveries completes. */
   drain(ms: number): Promise<DrainReport>;
   /** Leaves the group and frees everything. May be called twice. What is unsettled is delivered again to another session. */

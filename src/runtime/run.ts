@@ -82,6 +82,10 @@ export class Run implements LineageEnd {
     return false;
   }
 
+  get lag(): ReadonlyMap<string, number> {
+    return this.sessions[0]?.lag?.() ?? new Map();
+  }
+
   /** Records in backoff. */
   get backingOff(): number {
     return this.errors.backingOff;

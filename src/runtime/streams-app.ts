@@ -72,6 +72,14 @@ export class StreamsApp {
   }
 
   /**
+   * Records behind the group's progress in each partition that this app holds, by `topic/partition`, as of the last fetch.
+   * Empty where the broker has no offsets.
+   */
+  get lag(): ReadonlyMap<string, number> {
+    return this.run?.lag ?? new Map();
+  }
+
+  /**
    * What a node emits, from now on; hot. A node that ends a stream emits nothing.
    *
    * Errors: `ERR_CONFIG` for a name that the topology does not have.

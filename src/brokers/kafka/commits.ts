@@ -15,6 +15,8 @@ export interface Commits {
   publish(delivery: KafkaDelivery, outs: readonly OutgoingRecord[]): Promise<void> | undefined;
   /** A delivery of a partition that is ours was acked. */
   settled(delivery: KafkaDelivery): void;
+  /** The watermark has moved without a settlement: behind it were only records that are for brokers. */
+  moved(partition: Partition): void;
   /** Makes durable what can be. True when nothing that was settled is left over. */
   flush(): Promise<boolean>;
   /** The partition is not ours any more. */

@@ -6,7 +6,7 @@ import type { Header } from "../../core/record.ts";
 import { withoutAborted } from "./aborted-records.ts";
 
 /** The only version whose modules are changed. */
-export const KAFKAJS_VERSION = "2.2.4";
+const KAFKAJS_VERSION = "2.2.4";
 
 /** Under which a message that was read keeps its headers in the order in which they were written. */
 export const orderedHeaders: unique symbol = Symbol("orderedHeaders");
@@ -41,8 +41,9 @@ export function applyKafkajsFixes(logger: Logger): void {
     );
     return;
   }
-  const source = join(dirname(manifest), "src");
-  forgetModules(source);
+  const root = dirname(manifest);
+  forgetModules(root);
+  const source = join(root, "src");
   fixAbortedRecords(source);
   fixHeaderOrder(source);
   fixIdleTimer(source);
@@ -67,9 +68,9 @@ export function onRejoin(hook: RejoinHook): PartitionAssigner[] {
   ];
 }
 
-function forgetModules(source: string): void {
+function forgetModules(root: string): void {
   for (const path of Object.keys(require.cache)) {
-    if (path.startsWith(source + sep)) delete require.cache[path];
+    if (path.startsWith(root + sep)) delete require.cache[path];
   }
 }
 

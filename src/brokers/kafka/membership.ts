@@ -8,6 +8,16 @@ import type { KafkaSettings } from "./options.ts";
 /** Partitions by topic. */
 export type GroupAssignment = Readonly<Record<string, readonly number[]>>;
 
+/** Records that are not handed out; offsets inclusive. `first` is null when compaction has left none. */
+export interface FilteredBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly first: number | null;
+  readonly last: number;
+  /** Offset after the last record of the log. */
+  readonly end: number;
+}
+
 /** What happens to a member of a group. All are called synchronously. */
 export interface MembershipEvents {
   /** Before a rejoin, on the old generation: the last chance to finish and commit. The rejoin waits for it. */
@@ -18,6 +28,8 @@ export interface MembershipEvents {
   left(): void;
   /** Never throws, never waits. */
   batch(batch: Batch, resolve: (offset: string) => void): void;
+  /** A fetch brought nothing but records that are for brokers, or were aborted; kafkajs goes on behind them. */
+  filtered(batch: FilteredBatch): void;
   /** No restart can mend it. */
   failed(error: BrokerError): void;
 }
@@ -137,7 +149,7 @@ export class Membership {
   }
 
   private watch(consumer: Consumer): void {
-    const { GROUP_JOIN, HEARTBEAT, FETCH, CRASH } = consumer.events;
+    const { GROUP_JOIN, HEARTBEAT, FETCH, START_BATCH_PROCESS, CRASH } = consumer.events;
     const sign = (): void => {
       this.lastSign = performance.now();
     };
@@ -151,6 +163,19 @@ export class Membership {
         "kafka partitions are assigned",
       );
       if (!this.stopped) this.events.joined(consumer, payload.memberAssignment);
+    });
+    consumer.on(START_BATCH_PROCESS, ({ payload }) => {
+      if (payload.batchSize > 0 || this.stopped) return;
+      const { topic, partition, firstOffset, lastOffset, highWatermark } = payload;
+      // Null is not in kafkajs' types.
+      const first = firstOffset as string | null;
+      this.events.filtered({
+        topic,
+        partition,
+        first: first === null ? null : Number(first),
+        last: Number(lastOffset),
+        end: Number(highWatermark),
+      });
     });
     consumer.on(CRASH, ({ payload }) => this.end(payload.error));
   }

@@ -68,6 +68,10 @@ export class OffsetCommits implements Commits {
     else this.schedule();
   }
 
+  moved(): void {
+    this.schedule();
+  }
+
   async flush(): Promise<boolean> {
     await this.running;
     await this.commit();

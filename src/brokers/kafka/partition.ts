@@ -28,6 +28,8 @@ export class Partition {
   end: number;
   /** False between a rejoin and the answer to where the group stands: nothing is read or committed. */
   ready = true;
+  /** Position at which a fetch was set back: what it skips the second time is not for us. */
+  setBackAt = -1;
   /** Deliveries that are out. */
   unsettled = 0;
   lost = false;

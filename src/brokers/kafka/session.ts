@@ -65,6 +65,12 @@ export class KafkaSession implements BrokerSession {
     await this.parts.sink.send(outs, "kafka");
   }
 
+  lag(): ReadonlyMap<string, number> {
+    return new Map(
+      Array.from(this.partitions.values(), ({ id, end, watermark }) => [id, Math.max(0, end - watermark)]),
+    );
+  }
+
   drain(ms: number): Promise<DrainReport> {
     this.drained ??= this.drainOnce(ms);
     return this.drained;

@@ -1,6 +1,7 @@
-import type { CompressionTypes, Kafka, Message, Producer, RecordMetadata, TopicMessages } from "kafkajs";
+import type { CompressionTypes, Kafka, Producer } from "kafkajs";
 import type { Logger } from "../../core/logger.ts";
 import type { Encoded } from "./encode.ts";
+import { checkResults, topicMessagesOf } from "./requests.ts";
 
 /**
  * An idempotent producer of kafkajs that is replaced after any failed write.
@@ -31,7 +32,7 @@ export class SinkProducer {
   async write(batch: readonly Encoded[]): Promise<void> {
     this.current ??= this.open();
     const producer = await this.current;
-    const topicMessages = byTopic(batch);
+    const topicMessages = topicMessagesOf(batch);
     const results = await producer.sendBatch({ acks: -1, compression: this.compression, topicMessages });
     checkResults(batch, results);
   }
@@ -76,26 +77,5 @@ export class SinkProducer {
     } catch (cause) {
       this.logger.debug({ err: cause }, "kafka producer did not close cleanly");
     }
-  }
-}
-
-function byTopic(batch: readonly Encoded[]): TopicMessages[] {
-  const topics = new Map<string, Message[]>();
-  for (const { topic, message } of batch) {
-    const messages = topics.get(topic);
-    if (messages === undefined) topics.set(topic, [message]);
-    else messages.push(message);
-  }
-  return Array.from(topics, ([topic, messages]) => ({ topic, messages }));
-}
-
-/** kafkajs drops records of partitions that it does not know, and resolves. */
-function checkResults(batch: readonly Encoded[], results: readonly RecordMetadata[]): void {
-  const written = new Set<string>();
-  for (const { topicName, partition, errorCode } of results) {
-    if (errorCode === 0) written.add(`${topicName}/${partition}`);
-  }
-  for (const { topic, partition } of batch) {
-    if (!written.has(`${topic}/${partition}`)) throw new Error(`no acknowledgement for ${topic}/${partition}`);
   }
 }

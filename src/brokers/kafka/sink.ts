@@ -46,7 +46,8 @@ export class KafkaSink {
   private lookingUp: Promise<void> | undefined = undefined;
   private writing = false;
   private end: Error | undefined = undefined;
-  private wake: () => void = () => {};
+  /** What the end of the sink cuts short. */
+  private readonly waits = new Set<() => void>();
 
   constructor({ settings, logger, catalog, failed }: KafkaSinkParts) {
     this.settings = settings;
@@ -198,10 +199,16 @@ export class KafkaSink {
     }
   }
 
-  private attempt(batch: readonly Entry[]): Promise<void> {
+  private async attempt(batch: readonly Entry[]): Promise<void> {
     const left = Math.min(...batch.map(({ expires }) => expires)) - performance.now();
     const write = this.producer.write(batch.map(({ encoded }) => encoded));
-    return within(Math.max(1, Math.min(left, MAX_ATTEMPT_MS)), write);
+    await new Promise<void>((resolve, reject) => {
+      const cut = (): void => reject(new Error("the sink has ended"));
+      this.waits.add(cut);
+      within(Math.max(1, Math.min(left, MAX_ATTEMPT_MS)), write)
+        .then(resolve, reject)
+        .finally(() => this.waits.delete(cut));
+    });
   }
 
   private fail(cause: unknown): void {
@@ -215,19 +222,22 @@ export class KafkaSink {
     if (this.end !== undefined) return;
     this.end = end;
     settleAll(this.queue.drain(), end);
-    this.wake();
+    for (const cut of this.waits) cut();
   }
 
   /** A wait with jitter that the end of the sink cuts short. @param attempt -1: no wait */
   private async pause(attempt: number): Promise<void> {
     if (attempt < 0 || this.end !== undefined) return;
     const ms = Math.min(MIN_BACKOFF_MS * 2 ** attempt, MAX_BACKOFF_MS) * (0.8 + 0.4 * Math.random());
-    let timer: NodeJS.Timeout | undefined = undefined;
     await new Promise<void>((resolve) => {
-      this.wake = resolve;
-      timer = setTimeout(resolve, ms);
+      const end = (): void => {
+        clearTimeout(timer);
+        this.waits.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      this.waits.add(end);
     });
-    clearTimeout(timer);
   }
 }
 

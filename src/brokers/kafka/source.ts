@@ -6,7 +6,7 @@ import type { Commits } from "./commits.ts";
 import { Flow, type TopicPartition } from "./flow.ts";
 import { HandOut } from "./hand-out.ts";
 import { classify } from "./kafkajs-errors.ts";
-import type { GroupAssignment, MembershipEvents } from "./membership.ts";
+import type { FilteredBatch, GroupAssignment, MembershipEvents } from "./membership.ts";
 import type { KafkaSettings } from "./options.ts";
 import { Partition } from "./partition.ts";
 
@@ -87,7 +87,7 @@ export class KafkaSource implements MembershipEvents {
     if (partition?.ready !== true || this.closed) return; // not resolved: it is fetched again
     // Not in kafkajs' types: the offset that the fetch asked for.
     const fetched = Number((batch as Batch & { readonly fetchedOffset: string }).fetchedOffset);
-    if (fetched > partition.position) return this.setBack(partition);
+    if (fetched > partition.position && partition.setBackAt !== partition.position) return this.setBack(partition);
     for (const message of batch.messages) {
       const offset = Number(message.offset);
       if (offset < partition.position) continue; // read before a rejoin, and still in flight
@@ -97,6 +97,14 @@ export class KafkaSource implements MembershipEvents {
     partition.end = Number(batch.highWatermark);
     resolve(batch.lastOffset());
     this.handOut.pump();
+  }
+
+  filtered({ topic, partition: number, first, last, end }: FilteredBatch): void {
+    const partition = this.parts.partitions.get(idOf({ topic, partition: number }));
+    if (partition?.ready !== true || this.closed || first === null || first > partition.position) return;
+    partition.readTo(last + 1);
+    partition.end = end;
+    if (partition.dirty) this.parts.commits.moved(partition);
   }
 
   /** Begins a partition anew where the group stands: what was in flight comes again. */
@@ -166,9 +174,10 @@ export class KafkaSource implements MembershipEvents {
     consumer.seek({ topic, partition: number, offset: String(partition.position) });
   }
 
-  /** A fetch began behind our position: it is older than the assignment, or the broker has deleted what comes next. */
+  /** A fetch began behind our position: it is older than the assignment, or what comes next is deleted, or not for us. */
   private setBack(partition: Partition): void {
     partition.ready = false;
+    partition.setBackAt = partition.position;
     this.steer();
     this.findPlace(partition, this.epoch).catch((err: unknown) => {
       this.parts.options.logger.warn({ err, partition: partition.id }, "kafka partition is begun anew");

@@ -113,6 +113,10 @@ export class TransactionalCommits implements Commits {
     else this.schedule(partition, pending);
   }
 
+  moved(partition: Partition): void {
+    this.schedule(partition, this.pendingOf(partition));
+  }
+
   async flush(): Promise<boolean> {
     for (const [partition, pending] of this.pending) {
       await pending.running;

@@ -56,6 +56,11 @@ export class Assignment {
     return this.open.length;
   }
 
+  /** Records that are not committed. */
+  get lag(): number {
+    return this.log.end - this.offset.value;
+  }
+
   private get open(): MemoryDelivery[] {
     return this.slots.slice(this.head).filter(isOpen);
   }

@@ -72,6 +72,10 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
     this.write(outs, outside);
   }
 
+  lag(): ReadonlyMap<string, number> {
+    return new Map(this.assignments.map((assignment) => [assignment.log.id, assignment.lag]));
+  }
+
   drain(ms: number): Promise<DrainReport> {
     this.drained ??= this.begin(ms);
     return this.drained;
