@@ -1,0 +1,40 @@
+/** One node of a cluster whose nodes are brokers and controllers both. */
+export interface NodeAddress {
+  readonly id: number;
+  readonly port: number;
+  readonly controllerPort: number;
+  readonly dir: string;
+}
+
+/** The node's `server.properties`. */
+export function serverProperties(
+  node: NodeAddress,
+  all: readonly NodeAddress[],
+  config: Readonly<Record<string, string>>,
+): string {
+  const replicas = Math.min(3, all.length);
+  const properties = {
+    "node.id": node.id,
+    "process.roles": "broker,controller",
+    listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${node.port}`,
+    "controller.listener.names": "CONTROLLER",
+    "controller.quorum.voters": all.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(","),
+    "log.dirs": `${node.dir}/data`,
+    "auto.create.topics.enable": false,
+    "group.min.session.timeout.ms": 100,
+    "group.initial.rebalance.delay.ms": 0,
+    "offsets.topic.num.partitions": 3,
+    "offsets.topic.replication.factor": replicas,
+    "transaction.state.log.num.partitions": 3,
+    "transaction.state.log.replication.factor": replicas,
+    "transaction.state.log.min.isr": Math.max(1, replicas - 1),
+    "share.coordinator.state.topic.num.partitions": 3,
+    "share.coordinator.state.topic.replication.factor": replicas,
+    "share.coordinator.state.topic.min.isr": Math.max(1, replicas - 1),
+    ...config,
+  };
+  return Object.entries(properties)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join("");
+}
