@@ -19,7 +19,7 @@ if (emulatorHost === undefined) {
 function harness(host: string, exactlyOnceDelivery: boolean): BrokerHarness {
   const projectId = `contract-${randomUUID()}`;
   const groupId = "group";
-  const client = new PubSub({ apiEndpoint: host, emulatorMode: true, projectId });
+  const client = new PubSub({ apiEndpoint: host, emulatorMode: true, projectId, universeDomain: "googleapis.com" });
   return brokerHarness({
     broker: pubsubBroker({ projectId, emulatorHost: host, maxRecordBytes: 1_000_000, exactlyOnceDelivery }),
     groupId,

@@ -1,0 +1,2 @@
+export { pubsubBroker } from "./pubsub-broker.ts";
+export type { PubSubOptions } from "./options.ts";
