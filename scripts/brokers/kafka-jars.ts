@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs"
 import { join } from "node:path";
 
 /** The version of Kafka that is run. */
-export const kafkaVersion = "4.1.1";
+const kafkaVersion = "4.1.1";
 
 const cache = join(import.meta.dirname, "../../.cache");
 

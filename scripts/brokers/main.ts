@@ -9,13 +9,20 @@ import { until } from "./until.ts";
 
 const { values: options } = parseArgs({
   options: {
-    nodes: { type: "string", default: "1" },
+    nodes: { type: "string" },
     stop: { type: "boolean", default: false },
     state: { type: "string", default: join(import.meta.dirname, "../../.cache") },
   },
 });
+const nodes = options.nodes === undefined ? undefined : nodeCount(options.nodes);
 const stateFile = join(options.state, "brokers.json");
 const say = (line: string): unknown => process.stdout.write(`${line}\n`);
+
+function nodeCount(text: string): 1 | 3 {
+  if (text === "1") return 1;
+  if (text === "3") return 3;
+  throw new Error(`--nodes is 1 or 3, not ${text}`);
+}
 
 /** One of the two brokers. */
 interface Kind {
@@ -31,7 +38,7 @@ const kinds: readonly Kind[] = [
 ];
 
 async function kafka(): Promise<Started> {
-  const cluster = await startKafka({ nodes: nodeCount(), detached: true });
+  const cluster = await startKafka({ nodes: nodes ?? 1, detached: true });
   return {
     address: cluster.brokers.join(","),
     nodes: cluster.nodes.length,
@@ -45,12 +52,6 @@ async function pubsub(): Promise<Started> {
   return { address: host, nodes: 1, dir, processes: [{ pid, mark: `--port=${host.split(":")[1]}` }] };
 }
 
-function nodeCount(): 1 | 3 {
-  if (options.nodes === "1") return 1;
-  if (options.nodes === "3") return 3;
-  throw new Error(`--nodes is 1 or 3, not ${options.nodes}`);
-}
-
 async function start({ name, title, variable, start: begin }: Kind): Promise<void> {
   const given = process.env[variable];
   const running = readState(stateFile)[name];
@@ -60,7 +61,7 @@ async function start({ name, title, variable, start: begin }: Kind): Promise<voi
     return;
   }
   if (running?.processes.every(isRunning) === true) {
-    if (name === "kafka" && running.nodes !== nodeCount()) {
+    if (name === "kafka" && nodes !== undefined && nodes !== running.nodes) {
       throw new Error(`Kafka is running with ${running.nodes} node(s); end it first: npm run brokers -- --stop`);
     }
     say(`# ${title} is running already`);

@@ -8,23 +8,41 @@ import type { TopologyModuleOptions } from "../topology/topology-module.ts";
 /** What the command line needs of a topology; a module may have its own copy of the library. */
 export type LoadedTopology = import("../topology/topology.ts").Topology;
 
+/** What a module may export as `runDefaults`; flags go before it. */
+export interface RunDefaults {
+  /** Consumer group, when neither group nor application is named. */
+  readonly groupId?: string;
+  /** Name of a topic at Pub/Sub, by the name that the topology uses. */
+  readonly pubsubTopics?: Readonly<Record<string, string>>;
+}
+
+export interface LoadedModule {
+  readonly topology: LoadedTopology;
+  readonly defaults: RunDefaults;
+}
+
 /** Loads a module and takes or makes its topology. Errors: `ERR_CONFIG` when it can't be loaded, or exports something else. */
-export async function loadTopology(module: string, options: TopologyModuleOptions): Promise<LoadedTopology> {
-  const loaded = await importModule(module);
+export async function loadModule(module: string, options: TopologyModuleOptions): Promise<LoadedModule> {
+  const { default: loaded, runDefaults = {} } = await importModule(module);
   const made: unknown =
     typeof loaded === "function" ? await (loaded as (options: TopologyModuleOptions) => unknown)(options) : loaded;
-  if (isTopology(made)) return made;
+  if (isTopology(made)) return { topology: made, defaults: runDefaults };
   throw new ConfigError(
     `${module}: expected a default export that is a Topology or (options) => Topology, got ${describe(made)}`,
   );
 }
 
-async function importModule(module: string): Promise<unknown> {
+interface Namespace {
+  readonly default?: unknown;
+  readonly runDefaults?: RunDefaults;
+}
+
+async function importModule(module: string): Promise<Namespace> {
   const file = fileOf(module);
   const specifier = file === undefined ? module : pathToFileURL(file).href;
   try {
-    const namespace = (await importAny(specifier, file)) as { readonly default?: unknown };
-    return namespace.default;
+    // What a module exports is known by its names only.
+    return (await importAny(specifier, file)) as Namespace;
   } catch (cause) {
     throw new ConfigError(`${module} can't be loaded: ${messageOf(cause)}`, { cause });
   }

@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { messageOf } from "../core/errors.ts";
+import { brokerNames } from "./brokers.ts";
 import type { RunFlags } from "./run.ts";
 import type { StartFlags } from "./start.ts";
 
@@ -14,6 +15,11 @@ function index(text: string): number {
 
 function milliseconds(text: string): number {
   return index(text);
+}
+
+function count(text: string): number {
+  if (/^[1-9]\d*$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("expected a whole number of at least 1.");
 }
 
 function program(): Command {
@@ -44,35 +50,46 @@ function program(): Command {
       const { runStart } = await import("./start.ts");
       await runStart(start === undefined || end === undefined ? undefined : { start, end }, flags);
     });
-  command
-    .command("run")
-    .description(
-      "run the topology that a module exports; on the embedded broker each line of standard input is a record",
-    )
-    .argument("<module>", "file, folder or package whose default export is a Topology or (options) => Topology")
-    .addOption(new Option("--broker <name>", "where it runs").choices(["memory"]).default("memory"))
-    .option("--application-id <id>", "names the consumer group and the dead letter topic", "millrace")
-    .option("--input <topic>", "topic that is read")
-    .option("--output <topic>", "topic that results go to")
-    .addOption(new Option("--sink <kind>", "where results go").choices(["console", "topic"]).default("console"))
-    .addOption(engine)
-    .addOption(drain)
-    .addOption(verbose)
-    .addOption(json)
-    .action(async (module: string, flags: RunFlags) => {
-      const { run } = await import("./run.ts");
-      await run(module, flags);
-    });
+  addRun(command, [engine, drain, verbose, json]);
   command
     .command("describe")
     .description("print the topology that a module exports")
     .argument("<module>", "file, folder or package whose default export is a Topology or (options) => Topology")
     .addOption(new Option("--format <format>", "how").choices(["text", "mermaid", "dot"]).default("text"))
     .action(async (module: string, { format }: { readonly format: "text" | "mermaid" | "dot" }) => {
-      const { loadTopology } = await import("./load-topology.ts");
-      process.stdout.write((await loadTopology(module, {})).describe(format));
+      const { loadModule } = await import("./load-topology.ts");
+      process.stdout.write((await loadModule(module, {})).topology.describe(format));
     });
   return command;
+}
+
+function addRun(command: Command, common: readonly Option[]): void {
+  const run = command
+    .command("run")
+    .description(
+      "run the topology that a module exports: on the embedded broker each line of standard input is a record; on the others until a signal comes",
+    )
+    .argument("<module>", "file, folder or package whose default export is a Topology or (options) => Topology")
+    .addOption(new Option("--broker <name>", "where it runs").choices(brokerNames).default("memory"))
+    .option("--kafka-brokers <addresses>", "host:port of Kafka brokers, comma-separated (default: KAFKA_BROKERS)")
+    .option("--create-topics", "create the topics (Pub/Sub: and subscriptions) that are missing", false)
+    .addOption(new Option("--partitions <n>", "of each topic created on Kafka (default: 1)").argParser(count))
+    .addOption(new Option("--replication-factor <n>", "of each topic created on Kafka (default: 1)").argParser(count))
+    .option("--application-id <id>", 'names the consumer group and the dead letter topic (default: "millrace")')
+    .option("--group-id <id>", "consumer group (default: the application's id if given, else the module's own)")
+    .addOption(
+      new Option("--guarantee <name>", "what is promised for each record")
+        .choices(["at_least_once", "exactly_once"])
+        .default("at_least_once"),
+    )
+    .option("--input <topic>", "topic that is read")
+    .option("--output <topic>", "topic that results go to")
+    .addOption(new Option("--sink <kind>", "where results go").choices(["console", "topic"]).default("console"))
+    .action(async (module: string, flags: RunFlags) => {
+      const { run: runModule } = await import("./run.ts");
+      await runModule(module, flags);
+    });
+  for (const option of common) run.addOption(option);
 }
 
 program()

@@ -1,14 +1,17 @@
-import { memoryBroker, type MemoryBroker } from "../brokers/memory/index.ts";
+import type { OutgoingRecord } from "../core/record.ts";
+import type { ProcessingGuarantee } from "../core/broker.ts";
 import { ConfigError } from "../core/errors.ts";
 import { StreamsApp } from "../runtime/streams-app.ts";
+import { chooseBroker, type BrokerFlags } from "./brokers.ts";
 import { inputLines } from "./lines.ts";
-import { loadTopology, type LoadedTopology } from "./load-topology.ts";
-import { serve } from "./serve.ts";
+import { loadModule, type LoadedTopology } from "./load-topology.ts";
+import { serve, untilStopped } from "./serve.ts";
 import { terminalLogger, type LogFlags } from "./terminal.ts";
 
-export interface RunFlags extends LogFlags {
-  readonly broker: "memory";
-  readonly applicationId: string;
+export interface RunFlags extends LogFlags, BrokerFlags {
+  readonly applicationId?: string;
+  readonly groupId?: string;
+  readonly guarantee: ProcessingGuarantee;
   readonly input?: string;
   readonly output?: string;
   readonly sink: "console" | "topic";
@@ -18,28 +21,44 @@ export interface RunFlags extends LogFlags {
 
 const encoder = new TextEncoder();
 
-/** Runs a module's topology on the embedded broker; each line of standard input is the value of a record for its source. */
+/**
+ * Runs a module's topology. On the embedded broker each line of standard input is the value of a record for its source, and the end of
+ * input ends the run; on the others it runs until a signal comes.
+ */
 export async function run(module: string, flags: RunFlags): Promise<void> {
-  const { applicationId, input, output, sink, engine, drainMs } = flags;
+  const { input, output, sink, engine, drainMs } = flags;
   const logger = terminalLogger(flags);
-  const topology = await loadTopology(module, {
+  const { topology, defaults } = await loadModule(module, {
     sink,
     engine,
     logger,
     ...(input !== undefined && { input }),
     ...(output !== undefined && { output }),
   });
-  const topic = input ?? onlyTopic(topology);
-  const broker = memoryBroker();
-  const app = new StreamsApp(topology, { applicationId, broker, logger });
+  const { broker, publish } = await chooseBroker(flags, defaults.pubsubTopics ?? {});
+  const topic = publish === undefined ? undefined : (input ?? onlyTopic(topology));
+  const applicationId = flags.applicationId ?? "millrace";
+  const app = new StreamsApp(topology, {
+    applicationId,
+    groupId: flags.groupId ?? flags.applicationId ?? defaults.groupId ?? applicationId,
+    processingGuarantee: flags.guarantee,
+    broker,
+    logger,
+  });
   await app.start();
-  await serve(app, drainMs, (stopped) => readRecords(broker, topic, stopped));
+  await serve(app, drainMs, (stopped) =>
+    publish === undefined || topic === undefined ? untilStopped(stopped) : readRecords(topic, publish, stopped),
+  );
 }
 
-async function readRecords(broker: MemoryBroker, topic: string, stopped: AbortSignal): Promise<number> {
+async function readRecords(
+  topic: string,
+  publish: (record: OutgoingRecord) => void,
+  stopped: AbortSignal,
+): Promise<number> {
   let count = 0;
   for await (const line of inputLines(stopped)) {
-    broker.publish([{ topic, key: null, value: encoder.encode(line), headers: [], timestamp: Date.now() }]);
+    publish({ topic, key: null, value: encoder.encode(line), headers: [], timestamp: Date.now() });
     count += 1;
   }
   return count;

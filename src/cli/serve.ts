@@ -32,6 +32,12 @@ export async function serve(
   process.exitCode = 1;
 }
 
+/** The input of an app whose records come from elsewhere: it publishes none, and ends with `stopped`. */
+export async function untilStopped(stopped: AbortSignal): Promise<number> {
+  await aborted(stopped);
+  return 0;
+}
+
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();

@@ -42,6 +42,11 @@ describe.skipIf(!hasKafka || !hasPubSub)("npm run brokers", () => {
     expect(await brokers(["--state", state])).toEqual(printed);
   });
 
+  test("does not take a Kafka of one node for one of three", async () => {
+    await expect(brokers(["--state", state, "--nodes", "3"])).rejects.toThrow(/running with 1 node/);
+    await expect(brokers(["--state", state, "--nodes", "2"])).rejects.toThrow(/--nodes is 1 or 3, not 2/);
+  });
+
   test("ends a process only if it is the one that was started", () => {
     const [started] = readState(file).kafka?.processes ?? [];
     expect(started !== undefined && isRunning(started)).toBe(true);

@@ -108,6 +108,27 @@ describe("the reference topology", () => {
     expect(record?.headers).toContainEqual(["run_id", bytes("r1")]);
   });
 
+  test.each([
+    [{}, "start_idx: expected a header with a whole number as text, since the value is empty; got none"],
+    [{ start_idx: "1" }, "end_idx: expected a header with a whole number as text, since the value is empty; got none"],
+    [
+      { start_idx: "one", end_idx: "2" },
+      'start_idx: expected a header with a whole number as text, since the value is empty; got "one"',
+    ],
+    [{ start_idx: "", end_idx: "2" }, 'since the value is empty; got ""'],
+    [{ start_idx: "3", end_idx: "2" }, "end_idx: must be above start_idx"],
+  ])(
+    "dead-letters headers %j with what was expected and what came",
+    async (headers: Record<string, string>, reason) => {
+      await using driver = new TopologyTestDriver(embeddedInference({ classifier }));
+      const encoded = Object.entries(headers).map(([name, text]) => [name, new TextEncoder().encode(text)] as const);
+      await driver.createInputTopic("INFERENCE", { value: stringSerde }).pipeInput(null, "", { headers: encoded });
+      const [letter] = await driver.deadLetters();
+      expect(letter?.error).toMatchObject({ code: "ERR_DECODE", node: "source", position: "memory:INFERENCE/0@0" });
+      expect(letter?.error.message).toContain(reason);
+    },
+  );
+
   test("an image that the model refuses costs only its own request", async () => {
     await using driver = new TopologyTestDriver(embeddedInference({ classifier }));
     const requests = driver.createInputTopic("INFERENCE", { value: stringSerde });

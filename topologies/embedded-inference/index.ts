@@ -72,5 +72,14 @@ function testSetClassifier({ engine = "auto", logger }: EmbeddedInferenceOptions
   };
 }
 
+/** What `millrace run` takes where its flags say nothing: the names that the system had which this replaces. */
+export const runDefaults: {
+  readonly groupId: string;
+  readonly pubsubTopics: Readonly<Record<string, string>>;
+} = {
+  groupId: "consumer-group-1",
+  pubsubTopics: { INFERENCE: "MODEL-INFERENCE", PREDICTIONS: "MODEL-PREDICTIONS" },
+};
+
 // oxlint-disable-next-line import/no-default-export -- the command line runs a module's default export
 export default embeddedInference;

@@ -1,4 +1,4 @@
-import { headerText, jsonSerde, type Deserializer } from "millrace";
+import { headerText, jsonSerde, type Deserializer, type Headers } from "millrace";
 import { z } from "zod";
 
 /** Images by index: from `start` up to, and without, `end`. */
@@ -27,18 +27,18 @@ export function rangeSerde(images: number): Deserializer<Range> {
   return {
     deserialize: (bytes, headers, topic) => {
       if (bytes.length > 0) return json.deserialize(bytes, headers, topic);
-      const request = {
-        start_idx: index(headerText(headers, "start_idx")),
-        end_idx: index(headerText(headers, "end_idx")),
-      };
+      const request = { start_idx: index(headers, "start_idx"), end_idx: index(headers, "end_idx") };
       return json.deserialize(encoder.encode(JSON.stringify(request)), headers, topic);
     },
   };
 }
 
 /** Only digits are a number here: `Number("")` would be 0. */
-function index(text: string | undefined): number | string | undefined {
-  return text !== undefined && /^-?\d+$/.test(text) ? Number(text) : text;
+function index(headers: Headers, name: string): number {
+  const text = headerText(headers, name);
+  if (text !== undefined && /^-?\d+$/.test(text)) return Number(text);
+  const got = text === undefined ? "none" : JSON.stringify(text);
+  throw new TypeError(`${name}: expected a header with a whole number as text, since the value is empty; got ${got}`);
 }
 
 /** Cuts a range into slices of at most `size` images, lazily. */
