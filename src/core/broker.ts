@@ -69,6 +69,11 @@ export interface SessionOptions {
   readonly autoOffsetReset: Readonly<Record<string, AutoOffsetReset>>;
   /** Topics that will be read or written; the driver checks that they exist and names those that don't. */
   readonly topics: readonly string[];
+  /**
+   * Those of `topics` that will be read. A driver that can't replay sees to it that nothing is missed that is written from now on.
+   * @default none is known yet
+   */
+  readonly reads?: readonly string[];
   /** Source of time for backoffs and intervals: real in production, virtual in tests. */
   readonly scheduler: SchedulerLike;
   readonly logger: Logger;

@@ -150,13 +150,15 @@ export class Run implements LineageEnd {
     const { topology, settings } = this.parts;
     const { broker, sinkBroker, deadLetterTopic } = settings;
     const sources = sourcesOf(topology);
+    const reads = sources.flatMap(({ topics }) => topics);
     const sinks = sinkBroker === undefined ? sinkTopicsOf(topology) : [];
     const session = await broker.open({
       ...this.sessionOptions(),
       autoOffsetReset: Object.fromEntries(
         sources.flatMap((node) => node.topics.map((topic) => [topic, node.autoOffsetReset])),
       ),
-      topics: [...new Set([...sources.flatMap(({ topics }) => topics), ...sinks, deadLetterTopic])],
+      topics: [...new Set([...reads, ...sinks, deadLetterTopic])],
+      reads,
     });
     this.sessions.push(session);
     return session;

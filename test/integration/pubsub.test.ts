@@ -87,6 +87,17 @@ async function until(condition: () => boolean, ms = 10_000): Promise<void> {
 }
 
 describe.skipIf(emulatorHost === undefined)("pubsub", () => {
+  test("misses nothing that is published after a session was opened that will read it", async () => {
+    const stage = new Stage({ createTopics: true });
+    const session = await stage.session({ reads: [stage.topic] });
+    await session.publish([record("early")]);
+    const first = await new Promise<Delivery>((resolve, reject) =>
+      session.deliveries([stage.topic]).subscribe({ next: resolve, error: reject }),
+    );
+    expect(valueOf(first)).toBe("early");
+    first.ack();
+  });
+
   test("hands out a record that is always given back with growing waits, and not in a storm", async () => {
     const session = await (await Stage.open()).session();
     const deliveries = read(session, (delivery) => delivery.nack("always"));

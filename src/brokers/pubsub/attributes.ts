@@ -26,13 +26,13 @@ export interface EncodingOptions {
 }
 
 /** The attribute that has the key where the ordering key can't. */
-export const keyAttribute = "millrace-key";
+const keyAttribute = "millrace-key";
 /** The attribute that has the record's time, milliseconds since the epoch; without it the time of publishing counts. */
-export const timestampAttribute = "millrace-timestamp";
+const timestampAttribute = "millrace-timestamp";
 /** The attribute of a record whose value is null: Pub/Sub itself knows empty data only. */
-export const nullAttribute = "millrace-null-value";
+const nullAttribute = "millrace-null-value";
 /** Begins an attribute or ordering key whose bytes are not UTF-8, or begin like this: the rest is base64. */
-export const base64Prefix = "millrace-base64:";
+const base64Prefix = "millrace-base64:";
 
 /** Begins the names of headers that tell why a record is a dead letter. */
 const errorPrefix = "millrace.error.";

@@ -128,7 +128,7 @@ const call: CallOptions = {};
 
 function missed(what: string, names: readonly string[], commands: readonly string[]): ConfigError {
   return new ConfigError(
-    `pubsub: missing ${what}: ${names.join(", ")}; set createTopics: true, or run: ${commands.join(" && ")}`,
+    `pubsub: missing ${what}: ${names.join(", ")}; start with --create-topics (createTopics: true), or run: ${commands.join(" && ")}`,
   );
 }
 

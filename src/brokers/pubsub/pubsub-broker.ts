@@ -1,7 +1,7 @@
 import type { Broker, BrokerCapabilities, BrokerSession, SessionOptions } from "../../core/broker.ts";
 import { ConfigError } from "../../core/errors.ts";
 import { connect } from "./client.ts";
-import { pubsubSettings, type PubSubOptions, type PubSubSettings } from "./options.ts";
+import { pubsubSettings, subscriptionName, type PubSubOptions, type PubSubSettings } from "./options.ts";
 import { Provision } from "./provision.ts";
 import { PubSubSession } from "./session.ts";
 
@@ -28,6 +28,8 @@ class PubSubBroker implements Broker {
     const provision = new Provision(client, this.settings, options.logger);
     try {
       await provision.topics(options.topics);
+      for (const topic of options.reads ?? [])
+        await provision.subscription(subscriptionName(this.settings, topic, options.groupId), topic);
     } catch (error) {
       await client.close().catch(() => {});
       throw error;
