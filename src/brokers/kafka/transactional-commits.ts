@@ -57,6 +57,8 @@ export class TransactionalCommits implements Commits {
   private readonly sticky = new StickyPartitions();
   /** Fenced, and not yet used. */
   private readonly fenced = new Map<string, TransactionalWriter>();
+  /** The last fencing of each partition that was begun: an earlier one that ends later must not take its place. */
+  private readonly turns = new Map<string, object>();
   private readonly pending = new Map<Partition, Pending>();
   /** Records that the broker refused for good, by their id: the replay dead-letters them. */
   private readonly refused = new Map<string, string>();
@@ -174,14 +176,17 @@ export class TransactionalCommits implements Commits {
   /** A producer of our own for the partition: the broker aborts what an earlier one has open, and refuses it from now on. */
   private async fence(one: TopicPartition): Promise<TransactionalWriter> {
     const { transactions, settings, options, catalog } = this.parts;
+    const id = `${one.topic}/${one.partition}`;
+    const turn = {};
+    this.turns.set(id, turn);
     const writer = new TransactionalWriter({ transactions, settings, groupId: options.groupId, catalog, source: one });
     try {
       await writer.fence();
+      if (this.turns.get(id) !== turn) throw new Error(`${id} was assigned again while it was fenced`);
     } catch (cause) {
       this.dispose(writer, undefined);
       throw cause;
     }
-    const id = `${one.topic}/${one.partition}`;
     const before = this.fenced.get(id);
     if (before !== undefined) this.dispose(before, undefined);
     this.fenced.set(id, writer);
