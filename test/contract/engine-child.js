@@ -56,10 +56,11 @@ const scenarios = {
 
   async sigtermThenClose() {
     const outcomes = await middleOfRun();
-    process.once("SIGTERM", async () => {
+    const close = async () => {
       await engine.close();
       say((await Promise.all(outcomes)).join(" "));
-    });
+    };
+    process.once("SIGTERM", () => void close());
     process.kill(process.pid, "SIGTERM");
   },
 
@@ -74,11 +75,12 @@ const scenarios = {
   },
 
   async fatalThenRest() {
-    process.once("uncaughtException", async (error) => {
+    const rest = async (error) => {
       await enginesAtRest();
       say(`at rest after: ${error.message}`);
       process.exit(7);
-    });
+    };
+    process.once("uncaughtException", (error) => void rest(error));
     const outcomes = await middleOfRun();
     setImmediate(() => {
       throw new Error("fatal");
