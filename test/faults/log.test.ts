@@ -97,9 +97,11 @@ describe.skipIf(kafka === undefined)("what is in the log", () => {
     await producer.disconnect();
     const worker = await workerOf(ledger, "at_least_once").ready();
     await ledger.allCommitted(20_000);
+    const lag = await ledger.lag();
     await worker.close();
     const account = await ledger.settle();
-    report("gaps of transactions", { aborts }, { lag: await ledger.lag(), ...account });
+    report("gaps of transactions", { aborts }, { lag, ...account });
+    expect(lag).toBe(0);
     expect(aborts).toBe(3);
     expect(account).toEqual({ sent: 3, lost: 0, duplicated: 0, reordered: 0, foreign: 0 });
     await ledger.close();
