@@ -1,5 +1,5 @@
 import { flowOf, type Envelope } from "./envelope.ts";
-import { FairQueue } from "./fair-queue.ts";
+import { FairQueue } from "../core/fair-queue.ts";
 
 /** One value that waits, or is partly under way. */
 export interface Item<K, V, O> {

@@ -2,7 +2,7 @@ import type { OperatorFunction } from "rxjs";
 import type { Lineage } from "../core/lineage.ts";
 import type { StreamRecord } from "../core/record.ts";
 import { flowOf, type Envelope } from "./envelope.ts";
-import { FairQueue } from "./fair-queue.ts";
+import { FairQueue } from "../core/fair-queue.ts";
 import type { NodeContext } from "./node-context.ts";
 import { operate } from "./operate.ts";
 import type { Out } from "./per-record.ts";

@@ -1,7 +1,7 @@
 import { defer, type ObservableInput, type OperatorFunction, type Subscription, takeWhile } from "rxjs";
 import type { StreamRecord } from "../core/record.ts";
 import type { Envelope } from "./envelope.ts";
-import { FairQueue } from "./fair-queue.ts";
+import { FairQueue } from "../core/fair-queue.ts";
 import type { NodeContext } from "./node-context.ts";
 import { operate } from "./operate.ts";
 import type { Out } from "./per-record.ts";

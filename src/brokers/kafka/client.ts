@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import type { CompressionTypes, ConfigResourceTypes, Kafka, RetryOptions } from "kafkajs";
+import type { CompressionTypes, ConfigResourceTypes, Kafka, ProducerConfig, RetryOptions } from "kafkajs";
 import { silentLogger } from "../../core/logger.ts";
 import type { Logger } from "../../core/logger.ts";
 import { applyKafkajsFixes } from "./kafkajs-fixes.ts";
@@ -19,6 +19,24 @@ const retries: Readonly<Record<KafkaUse, RetryOptions>> = {
   producer: { initialRetryTime: 50, maxRetryTime: 1_000, multiplier: 2, factor: 0.2, retries: 40 },
   transactions: { initialRetryTime: 2, maxRetryTime: 50, multiplier: 1.5, factor: 0.2, retries: 1_000 },
   admin: { initialRetryTime: 50, maxRetryTime: 500, multiplier: 2, factor: 0.2, retries: 4 },
+};
+
+/** A consumer's own: `Membership` restarts it. */
+export const consumerRetry: RetryOptions & { readonly restartOnFailure: () => Promise<boolean> } = {
+  ...retries.consumer,
+  restartOnFailure: () => Promise.resolve(false),
+};
+
+/** Every producer's: one write in flight, and to the partition that each record names. */
+export const strictProducer: ProducerConfig = {
+  idempotent: true,
+  maxInFlightRequests: 1,
+  allowAutoTopicCreation: false,
+  // kafkajs would choose again at each retry.
+  createPartitioner:
+    () =>
+    ({ message }) =>
+      message.partition ?? 0,
 };
 
 const CONNECTION_TIMEOUT_MS = 3_000;

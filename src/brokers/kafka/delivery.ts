@@ -1,6 +1,7 @@
 import type { KafkaMessage } from "kafkajs";
 import type { Subscription } from "rxjs";
 import type { Delivery, Lane } from "../../core/broker.ts";
+import { LogPosition } from "../../core/log-position.ts";
 import type { Origin, OutgoingRecord, Position, RawRecord } from "../../core/record.ts";
 import { headersOf } from "./headers.ts";
 import type { Output } from "./transactional-writer.ts";
@@ -11,23 +12,6 @@ export interface DeliveryOwner {
   publish(delivery: KafkaDelivery, outs: readonly OutgoingRecord[]): Promise<void> | undefined;
   acked(delivery: KafkaDelivery): void;
   nacked(delivery: KafkaDelivery): void;
-}
-
-/** Where a record stands in the broker, without the record. */
-class LogPosition implements Origin {
-  readonly topic: string;
-  private readonly partition: number;
-  private readonly offset: number;
-
-  constructor(topic: string, partition: number, offset: number) {
-    this.topic = topic;
-    this.partition = partition;
-    this.offset = offset;
-  }
-
-  get position(): Position {
-    return `kafka:${this.topic}/${this.partition}@${this.offset}`;
-  }
 }
 
 /** One handing out of one record. */
@@ -50,7 +34,7 @@ export class KafkaDelivery implements Delivery {
     this.slot = slot;
     this.record = record;
     this.attempt = attempt;
-    this.origin = new LogPosition(partition.topic, partition.partition, slot.offset);
+    this.origin = new LogPosition("kafka", partition.topic, partition.partition, slot.offset);
   }
 
   get position(): Position {

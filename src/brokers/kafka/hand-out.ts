@@ -1,10 +1,18 @@
+import type { KafkaMessage } from "kafkajs";
 import type { Subscriber } from "rxjs";
 import type { Delivery, SessionOptions } from "../../core/broker.ts";
+import { FairQueue } from "../../core/fair-queue.ts";
 import type { OutgoingRecord } from "../../core/record.ts";
 import type { Commits } from "./commits.ts";
 import { KafkaDelivery, rawRecord, type DeliveryOwner } from "./delivery.ts";
-import type { Partition } from "./partition.ts";
-import { ReadAhead, type Unread } from "./read-ahead.ts";
+import type { Partition, Slot } from "./partition.ts";
+
+/** A record that was read and not handed out. */
+export interface Unread {
+  readonly partition: Partition;
+  readonly slot: Slot;
+  readonly message: KafkaMessage;
+}
 
 export interface HandOutParts {
   readonly options: SessionOptions;
@@ -28,7 +36,8 @@ export class HandOut implements DeliveryOwner {
   /** The credit is used up, and half of it is not free yet: hysteresis hides how long a fetch takes to resume. */
   full = false;
   private readonly parts: HandOutParts;
-  private readonly unread = new ReadAhead();
+  /** Partitions take turns. Bounded by what the fetches under way may bring. */
+  private readonly unread = new FairQueue<Unread>();
   /** Given back, waiting to be handed out again; they keep their slot and their credit. */
   private readonly backingOff = new Set<KafkaDelivery>();
   private readonly waiters = new Set<() => void>();
@@ -41,7 +50,7 @@ export class HandOut implements DeliveryOwner {
   }
 
   push(unread: Unread): void {
-    this.unread.push(unread);
+    this.unread.add(unread, unread.partition);
   }
 
   /** Hands out as much as the credit allows. */
@@ -58,11 +67,6 @@ export class HandOut implements DeliveryOwner {
     }
     this.pumping = false;
     this.measure();
-  }
-
-  private mayHandOut(): boolean {
-    const { commits, options } = this.parts;
-    return !this.frozen && this.drain === undefined && this.inFlight < options.maxInFlight && !commits.full;
   }
 
   publish(delivery: KafkaDelivery, outs: readonly OutgoingRecord[]): Promise<void> | undefined {
@@ -120,6 +124,11 @@ export class HandOut implements DeliveryOwner {
     }
     await this.idle(ms);
     return count;
+  }
+
+  private mayHandOut(): boolean {
+    const { commits, options } = this.parts;
+    return !this.frozen && this.drain === undefined && this.inFlight < options.maxInFlight && !commits.full;
   }
 
   private again(delivery: KafkaDelivery): void {

@@ -1,9 +1,11 @@
 import type { Batch, Consumer, Kafka } from "kafkajs";
 import type { Logger } from "../../core/logger.ts";
 import { BrokerError, messageOf } from "../../core/errors.ts";
+import { consumerRetry } from "./client.ts";
 import { classify, rootCause } from "./kafkajs-errors.ts";
 import { onRejoin } from "./kafkajs-fixes.ts";
 import type { KafkaSettings } from "./options.ts";
+import { within } from "./within.ts";
 
 /** Partitions by topic. */
 export type GroupAssignment = Readonly<Record<string, readonly number[]>>;
@@ -137,14 +139,7 @@ export class Membership {
       maxBytesPerPartition,
       minBytes: 1,
       allowAutoTopicCreation: false,
-      retry: {
-        initialRetryTime: 100,
-        maxRetryTime: 1_000,
-        multiplier: 2,
-        factor: 0.2,
-        retries: 5,
-        restartOnFailure: () => Promise.resolve(false),
-      },
+      retry: consumerRetry,
     });
   }
 
@@ -188,15 +183,9 @@ export class Membership {
 
   /** A broker that does not answer must not hold up the end. */
   private async leave(consumer: Consumer): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.settings.requestTimeoutMs);
-    });
-    const left = consumer
-      .disconnect()
-      .catch((err: unknown) => this.logger.debug({ err }, "kafka consumer could not leave its group"));
-    await Promise.race([left, late]);
-    clearTimeout(timer);
+    await within(this.settings.requestTimeoutMs, consumer.disconnect()).catch((err: unknown) =>
+      this.logger.debug({ err }, "kafka consumer could not leave its group"),
+    );
   }
 
   private pause(ms: number): Promise<void> {

@@ -43,12 +43,7 @@ export class OffsetCommits implements Commits {
   async begin(consumer: Consumer, assigned: readonly TopicPartition[]): Promise<readonly number[]> {
     const { admin, options } = this.parts;
     this.consumer = consumer;
-    const starts = await startOffsets(
-      admin,
-      options.groupId,
-      assigned,
-      (topic) => options.autoOffsetReset[topic] ?? "earliest",
-    );
+    const starts = await startOffsets(admin, options, assigned);
     const fresh = assigned.flatMap((one, index) => {
       const start = starts[index];
       return start?.fresh === true ? [{ ...one, offset: String(start.offset) }] : [];

@@ -57,27 +57,11 @@ export interface KafkaOptions {
   readonly maxRecordBytes?: number;
 }
 
+/** Options without a default. */
+type Bare = "ssl" | "sasl" | "createTopics";
+
 /** Every option, with its default. */
-export interface KafkaSettings {
-  readonly brokers: readonly string[];
-  readonly clientId: string;
-  readonly ssl: KafkaOptions["ssl"];
-  readonly sasl: KafkaOptions["sasl"];
-  readonly createTopics: KafkaTopicOptions | undefined;
-  readonly compression: "none" | "gzip" | KafkaCodecName;
-  readonly codecs: Readonly<Partial<Record<KafkaCodecName, KafkaCodec>>>;
-  readonly sessionTimeoutMs: number;
-  readonly rebalanceTimeoutMs: number;
-  readonly heartbeatIntervalMs: number;
-  readonly rebalanceDrainMs: number;
-  readonly maxWaitMs: number;
-  readonly maxBytesPerPartition: number;
-  readonly requestTimeoutMs: number;
-  readonly connectTimeoutMs: number;
-  readonly deliveryTimeoutMs: number;
-  readonly transactionTimeoutMs: number;
-  readonly maxRecordBytes: number;
-}
+export type KafkaSettings = Required<Omit<KafkaOptions, Bare>> & { readonly [name in Bare]: KafkaOptions[name] };
 
 /** Checks options and fills in what is not given. Errors: `ERR_CONFIG`. */
 export function kafkaSettings(options: KafkaOptions): KafkaSettings {

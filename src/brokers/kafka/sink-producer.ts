@@ -1,7 +1,8 @@
 import type { CompressionTypes, Kafka, Producer } from "kafkajs";
 import type { Logger } from "../../core/logger.ts";
+import { strictProducer } from "./client.ts";
 import type { Encoded } from "./encode.ts";
-import { checkResults, topicMessagesOf } from "./requests.ts";
+import { sendChecked } from "./requests.ts";
 
 /**
  * An idempotent producer of kafkajs that is replaced after any failed write.
@@ -31,10 +32,7 @@ export class SinkProducer {
   /** Resolves when every record is written; rejects when one is not, or may not be. */
   async write(batch: readonly Encoded[]): Promise<void> {
     this.current ??= this.open();
-    const producer = await this.current;
-    const topicMessages = topicMessagesOf(batch);
-    const results = await producer.sendBatch({ acks: -1, compression: this.compression, topicMessages });
-    checkResults(batch, results);
+    await sendChecked(await this.current, batch, this.compression);
   }
 
   /** The next write opens another producer; this one goes in the background. */
@@ -51,16 +49,7 @@ export class SinkProducer {
   }
 
   private async open(): Promise<Producer> {
-    const producer = this.kafka.producer({
-      idempotent: true,
-      maxInFlightRequests: 1,
-      allowAutoTopicCreation: false,
-      // Each message has its partition: kafkajs would choose again at each retry.
-      createPartitioner:
-        () =>
-        ({ message }) =>
-          message.partition ?? 0,
-    });
+    const producer = this.kafka.producer(strictProducer);
     try {
       await producer.connect();
       return producer;

@@ -1,11 +1,12 @@
 import { PublishError } from "../../core/errors.ts";
+import type { Fifo } from "../../core/fifo.ts";
 import type { Position } from "../../core/record.ts";
 import type { Encoded } from "./encode.ts";
+import { RequestRoom } from "./requests.ts";
 import type { TopicCatalog } from "./topics.ts";
 
-/** Most records and bytes in one request. Source: measured, 125,000 records/s in batches of 1,000 and no more in larger ones. */
+/** Most records in one request. Source: measured, 125,000 records/s in batches of 1,000 and no more in larger ones. */
 const MAX_RECORDS = 2_000;
-const MAX_BYTES = 900 * 1024;
 
 /** One call of `send`: resolves when each of its records is settled, rejects with the first of their errors. */
 export class SendCall {
@@ -39,49 +40,16 @@ export interface Entry {
   readonly expires: number;
 }
 
-/** What waits to be written, in order. */
-export class SinkQueue {
-  private entries: Entry[] = [];
-  private head = 0;
-
-  get empty(): boolean {
-    return this.head === this.entries.length;
+/** The first records that fit one request, taken from what waits to be written. At least one, when there is one. */
+export function takeRequest(waiting: Fifo<Entry>, catalog: Pick<TopicCatalog, "maxMessageBytes">): Entry[] {
+  const batch: Entry[] = [];
+  const room = new RequestRoom(catalog);
+  for (let entry = waiting.peek(); entry !== undefined; entry = waiting.peek()) {
+    if (batch.length >= MAX_RECORDS || !room.takes(entry.encoded)) break;
+    batch.push(entry);
+    waiting.shift();
   }
-
-  push(entry: Entry): void {
-    this.entries.push(entry);
-  }
-
-  /** The first records that fit one request, and for each partition one batch. At least one, when there is one. */
-  take(catalog: Pick<TopicCatalog, "maxMessageBytes">): Entry[] {
-    const batch: Entry[] = [];
-    const perPartition = new Map<string, number>();
-    let bytes = 0;
-    for (let entry = this.entries[this.head]; entry !== undefined; entry = this.entries[this.head]) {
-      const { topic, size } = entry.encoded;
-      const id = partitionId(entry);
-      const inPartition = (perPartition.get(id) ?? 0) + size;
-      bytes += size;
-      const full = batch.length >= MAX_RECORDS || bytes > MAX_BYTES || inPartition > catalog.maxMessageBytes(topic);
-      if (batch.length > 0 && full) break;
-      perPartition.set(id, inPartition);
-      batch.push(entry);
-      this.head += 1;
-    }
-    if (this.head > MAX_RECORDS || this.empty) {
-      this.entries = this.entries.slice(this.head);
-      this.head = 0;
-    }
-    return batch;
-  }
-
-  /** Everything that waits; afterwards nothing does. */
-  drain(): Entry[] {
-    const rest = this.entries.slice(this.head);
-    this.entries = [];
-    this.head = 0;
-    return rest;
-  }
+  return batch;
 }
 
 /** Two or more smaller batches of a batch of two or more: by partition, else halves. Together they are the batch, each partition in order. */

@@ -1,4 +1,5 @@
 import { BrokerError, PublishError, StoppedError, messageOf } from "../../core/errors.ts";
+import { Fifo } from "../../core/fifo.ts";
 import type { Logger } from "../../core/logger.ts";
 import type { OutgoingRecord, Position } from "../../core/record.ts";
 import { compressionType, kafkaClient } from "./client.ts";
@@ -6,9 +7,10 @@ import { StickyPartitions, encodeRecord } from "./encode.ts";
 import { classify, rootCause } from "./kafkajs-errors.ts";
 import type { KafkaSettings } from "./options.ts";
 import { SinkProducer } from "./sink-producer.ts";
-import { SendCall, SinkQueue, publishError, split } from "./sink-queue.ts";
+import { SendCall, publishError, split, takeRequest } from "./sink-queue.ts";
 import type { Entry } from "./sink-queue.ts";
 import type { TopicCatalog } from "./topics.ts";
+import { within } from "./within.ts";
 
 /** Waits between attempts, milliseconds. */
 const MIN_BACKOFF_MS = 100;
@@ -39,7 +41,7 @@ export class KafkaSink {
   private readonly catalog: TopicCatalog;
   private readonly failed: (error: BrokerError) => void;
   private readonly sticky = new StickyPartitions();
-  private readonly queue = new SinkQueue();
+  private readonly queue = new Fifo<Entry>();
   private readonly producer: SinkProducer;
   private readonly unsettled = new Set<SendCall>();
   /** Calls that wait for a topic to be looked up: later calls wait behind them. */
@@ -114,7 +116,7 @@ export class KafkaSink {
         );
       }
     }
-    if (!this.writing && !this.queue.empty) void this.writeAll();
+    if (!this.writing && this.queue.size > 0) void this.writeAll();
   }
 
   private enqueueLater(outs: readonly OutgoingRecord[], call: SendCall): void {
@@ -151,8 +153,8 @@ export class KafkaSink {
     this.writing = true;
     // Records of the same turn go together.
     await Promise.resolve();
-    while (!this.queue.empty && this.end === undefined) {
-      const batch = this.queue.take(this.catalog);
+    while (this.queue.size > 0 && this.end === undefined) {
+      const batch = takeRequest(this.queue, this.catalog);
       this.sticky.nextBatch();
       await this.write(batch);
     }
@@ -221,7 +223,7 @@ export class KafkaSink {
   private stop(end: Error): void {
     if (this.end !== undefined) return;
     this.end = end;
-    settleAll(this.queue.drain(), end);
+    settleAll(this.queue.clear(), end);
     for (const cut of this.waits) cut();
   }
 
@@ -256,20 +258,6 @@ function dropExpired(batch: readonly Entry[], cause: unknown): readonly Entry[] 
   if (expired.length === 0) return batch;
   rejectAll(expired, `could not be written in time: ${reason(cause)}`, true, cause);
   return batch.filter(({ expires }) => expires > now);
-}
-
-/** Rejects when `task` takes longer than `ms`, milliseconds; what comes of the task later is ignored. */
-async function within<T>(ms: number, task: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined = undefined;
-  const late = new Promise<never>((_, reject) => {
-    // A longer wait than this one fires at once.
-    timer = setTimeout(() => reject(new Error(`no answer after ${Math.round(ms)} ms`)), Math.min(ms, 2 ** 31 - 1));
-  });
-  try {
-    return await Promise.race([task, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function reason(cause: unknown): string {

@@ -1,5 +1,5 @@
 import type { Admin } from "kafkajs";
-import type { AutoOffsetReset } from "../../core/broker.ts";
+import type { SessionOptions } from "../../core/broker.ts";
 import type { TopicPartition } from "./flow.ts";
 
 /** Where a group stands in a partition. `fresh`: nothing was ever committed, and `offset` is where it begins. */
@@ -11,9 +11,8 @@ export interface Start {
 /** Where a group stands in each of these partitions; where it never was, the begin or the end of the log. */
 export async function startOffsets(
   admin: Admin,
-  groupId: string,
+  { groupId, autoOffsetReset }: Pick<SessionOptions, "groupId" | "autoOffsetReset">,
   assigned: readonly TopicPartition[],
-  resetOf: (topic: string) => AutoOffsetReset,
 ): Promise<readonly Start[]> {
   const topics = [...new Set(assigned.map(({ topic }) => topic))];
   const committed = new Map<string, number>();
@@ -33,6 +32,6 @@ export async function startOffsets(
     if (offset >= 0) return { offset, fresh: false };
     const end = ends.get(id);
     if (end === undefined) throw new Error(`the broker did not tell the offsets of ${id}`);
-    return { offset: Number(resetOf(topic) === "latest" ? end.high : end.low), fresh: true };
+    return { offset: Number(autoOffsetReset[topic] === "latest" ? end.high : end.low), fresh: true };
   });
 }

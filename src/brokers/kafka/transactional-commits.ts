@@ -39,7 +39,10 @@ export interface TransactionalCommitsParts {
 interface Pending {
   readonly writer: TransactionalWriter;
   settled: Settled[];
+  /** Results in `settled`. */
   outputs: number;
+  /** Results of all that is acked and not committed. */
+  held: number;
   timer: { unsubscribe(): void } | undefined;
   running: Promise<void> | undefined;
 }
@@ -78,12 +81,7 @@ export class TransactionalCommits implements Commits {
   async begin(_consumer: Consumer, assigned: readonly TopicPartition[]): Promise<readonly number[]> {
     const { admin, options } = this.parts;
     const writers = await Promise.all(assigned.map((one) => this.fence(one)));
-    const starts = await startOffsets(
-      admin,
-      options.groupId,
-      assigned,
-      (topic) => options.autoOffsetReset[topic] ?? "earliest",
-    );
+    const starts = await startOffsets(admin, options, assigned);
     for (const [index, writer] of writers.entries()) {
       const start = starts[index];
       if (start?.fresh === true) await writer.commit([], start.offset);
@@ -105,7 +103,7 @@ export class TransactionalCommits implements Commits {
     const { partition, slot } = delivery;
     const pending = this.pendingOf(partition);
     slot.outbox = delivery.outbox;
-    this.held += slot.outbox?.length ?? 0;
+    this.hold(pending, slot.outbox?.length ?? 0);
     partition.settle(slot, ({ offset, outbox = [] }) => {
       pending.settled.push({ offset, outputs: outbox });
       pending.outputs += outbox.length;
@@ -120,11 +118,13 @@ export class TransactionalCommits implements Commits {
   }
 
   async flush(): Promise<boolean> {
-    for (const [partition, pending] of this.pending) {
-      await pending.running;
-      if (!partition.lost && partition.dirty) this.commit(partition, pending);
-      await pending.running;
-    }
+    await Promise.all(
+      Array.from(this.pending, async ([partition, pending]) => {
+        await pending.running;
+        if (!partition.lost && partition.dirty) this.commit(partition, pending);
+        await pending.running;
+      }),
+    );
     return [...this.pending.keys()].every((partition) => !partition.dirty);
   }
 
@@ -134,8 +134,7 @@ export class TransactionalCommits implements Commits {
     this.pending.delete(partition);
     this.fenced.delete(partition.id);
     pending?.timer?.unsubscribe();
-    this.held = 0;
-    for (const { settled } of this.pending.values()) for (const { outputs } of settled) this.held += outputs.length;
+    if (pending !== undefined) this.hold(pending, -pending.held);
     if (writer !== undefined) this.dispose(writer, pending?.running);
     this.parts.freed();
   }
@@ -199,9 +198,14 @@ export class TransactionalCommits implements Commits {
     const writer = this.fenced.get(partition.id);
     if (writer === undefined) throw new Error(`partition ${partition.id} was opened without being fenced`);
     this.fenced.delete(partition.id);
-    pending = { writer, settled: [], outputs: 0, timer: undefined, running: undefined };
+    pending = { writer, settled: [], outputs: 0, held: 0, timer: undefined, running: undefined };
     this.pending.set(partition, pending);
     return pending;
+  }
+
+  private hold(pending: Pending, outputs: number): void {
+    pending.held += outputs;
+    this.held += outputs;
   }
 
   private schedule(partition: Partition, pending: Pending): void {
@@ -236,7 +240,7 @@ export class TransactionalCommits implements Commits {
     } catch (cause) {
       return this.aborted(partition, outputs, cause);
     }
-    this.held -= outputs.length;
+    if (!partition.lost) this.hold(pending, -outputs.length);
     this.aborts.delete(partition.id);
     partition.committed = watermark;
     if (lastSettled >= 0) this.parts.committed.next(`kafka:${partition.id}@${lastSettled}`);

@@ -1,9 +1,9 @@
 import type { Kafka, Producer, Transaction } from "kafkajs";
-import { compressionType } from "./client.ts";
+import { compressionType, strictProducer } from "./client.ts";
 import type { Encoded } from "./encode.ts";
 import type { TopicPartition } from "./flow.ts";
 import type { KafkaSettings } from "./options.ts";
-import { checkResults, requestsOf, topicMessagesOf } from "./requests.ts";
+import { requestsOf, sendChecked } from "./requests.ts";
 import type { TopicCatalog } from "./topics.ts";
 
 /** A result on its way into a transaction. */
@@ -35,12 +35,10 @@ export class TransactionalWriter {
     const { transactions, settings, groupId, source } = parts;
     this.parts = parts;
     this.producer = transactions.producer({
+      ...strictProducer,
       // The group's id names the application; with one id per input partition the broker fences who held it before.
       transactionalId: `${groupId}-${source.topic}-${source.partition}`,
-      idempotent: true,
-      maxInFlightRequests: 1,
       transactionTimeout: settings.transactionTimeoutMs,
-      allowAutoTopicCreation: false,
     });
   }
 
@@ -85,12 +83,7 @@ export class TransactionalWriter {
   private async send(transaction: Transaction, outputs: readonly Output[]): Promise<void> {
     const { catalog, settings } = this.parts;
     for (const request of requestsOf(outputs, catalog)) {
-      const results = await transaction.sendBatch({
-        acks: -1,
-        compression: compressionType(settings),
-        topicMessages: topicMessagesOf(request),
-      });
-      checkResults(request, results);
+      await sendChecked(transaction, request, compressionType(settings));
     }
   }
 }

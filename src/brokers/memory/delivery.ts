@@ -1,24 +1,8 @@
 import type { Subscription } from "rxjs";
 import type { Delivery, Lane } from "../../core/broker.ts";
+import { LogPosition } from "../../core/log-position.ts";
 import type { Origin, OutgoingRecord, Position, RawRecord } from "../../core/record.ts";
 import type { Assignment } from "./assignment.ts";
-
-/** Where a record stands in the broker, without the record. */
-class LogPosition implements Origin {
-  readonly topic: string;
-  private readonly partition: number;
-  private readonly offset: number;
-
-  constructor(topic: string, partition: number, offset: number) {
-    this.topic = topic;
-    this.partition = partition;
-    this.offset = offset;
-  }
-
-  get position(): Position {
-    return `memory:${this.topic}/${this.partition}@${this.offset}`;
-  }
-}
 
 /** A record that was given back, or handed out more than once. */
 export interface Retry {
@@ -49,7 +33,7 @@ export class MemoryDelivery implements Delivery {
     this.record = record;
     this.offset = offset;
     this.attempt = attempt;
-    this.origin = new LogPosition(assignment.log.topic, assignment.log.partition, offset);
+    this.origin = new LogPosition("memory", assignment.log.topic, assignment.log.partition, offset);
   }
 
   get position(): Position {

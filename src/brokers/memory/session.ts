@@ -1,5 +1,6 @@
 import { Observable, Subject, type Subscriber, type Subscription } from "rxjs";
 import type { AutoOffsetReset, BrokerSession, Delivery, DrainReport, SessionOptions } from "../../core/broker.ts";
+import { Drain } from "../../core/drain.ts";
 import { BrokerError, PublishError, StoppedError } from "../../core/errors.ts";
 import type { Origin, OutgoingRecord, Position } from "../../core/record.ts";
 import type { Assignment, AssignmentOwner } from "./assignment.ts";
@@ -14,13 +15,6 @@ const sliceMs = 8;
 
 /** Where records come from that no delivery caused. */
 const outside: Origin = { topic: "", position: "memory" };
-
-/** Counts what becomes of the deliveries that were out when a drain began. */
-interface Drain {
-  settled: number;
-  released: number;
-  readonly finish: () => void;
-}
 
 /** One member of a group: hands out records within its credit, commits, publishes. */
 export class MemorySession implements BrokerSession, AssignmentOwner {
@@ -86,18 +80,11 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
     let waiting = 0;
     for (const assignment of this.assignments) waiting += assignment.releaseWaiting();
     this.inFlight -= waiting;
-    return new Promise((resolve) => {
-      const finish = (): void => {
-        timer?.unsubscribe();
-        const { settled = 0, released = 0 } = this.draining ?? {};
-        resolve({ settled, released, abandoned: began - settled - released });
-        this.out?.complete();
-      };
-      this.draining = { settled: 0, released: waiting, finish };
-      const waits = this.inFlight > 0;
-      const timer = waits ? this.options.scheduler.schedule(finish, ms) : undefined;
-      if (!waits) finish();
-    });
+    const { scheduler } = this.options;
+    const over = (): void => this.out?.complete();
+    this.draining = new Drain({ began, released: waiting, ms, scheduler, over });
+    if (this.inFlight === 0) this.draining.finish();
+    return this.draining.report;
   }
 
   async close(): Promise<void> {
@@ -234,7 +221,7 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
 
   private freed(end: "settled" | "released"): void {
     if (this.draining === undefined) return;
-    this.draining[end] += 1;
+    this.draining.count(end);
     if (this.inFlight === 0) this.draining.finish();
   }
 

@@ -1,4 +1,4 @@
-import { Fifo } from "./fifo.ts";
+import { Fifo } from "../../core/fifo.ts";
 
 /** What the queue asks of its items. */
 export interface Keyed {

@@ -1,6 +1,7 @@
 import type { PubSub } from "@google-cloud/pubsub";
 import { Observable, Subject, type Subscriber, type Subscription } from "rxjs";
 import type { BrokerSession, Delivery, DrainReport, SessionOptions } from "../../core/broker.ts";
+import { Drain } from "../../core/drain.ts";
 import { StoppedError } from "../../core/errors.ts";
 import type { OutgoingRecord, Position } from "../../core/record.ts";
 import type { PubSubDelivery } from "./delivery.ts";
@@ -15,13 +16,6 @@ export interface SessionParts {
   readonly client: PubSub;
   readonly settings: PubSubSettings;
   readonly provision: Provision;
-}
-
-/** Counts what becomes of the deliveries that were out when a drain began. */
-interface Drain {
-  settled: number;
-  released: number;
-  readonly finish: () => void;
 }
 
 /** One reader and writer: hands out messages within its credit, gives back what is not done. */
@@ -153,18 +147,11 @@ export class PubSubSession implements BrokerSession, IntakeOwner {
     let waiting = 0;
     for (const intake of this.intakes) waiting += intake.releaseWaiting();
     this.inFlight -= waiting;
-    return new Promise((resolve) => {
-      const finish = (): void => {
-        timer?.unsubscribe();
-        const { settled = 0, released = 0 } = this.draining ?? {};
-        resolve({ settled, released, abandoned: began - settled - released });
-        this.out?.complete();
-      };
-      this.draining = { settled: 0, released: waiting, finish };
-      const waits = this.inFlight > 0;
-      const timer = waits ? this.options.scheduler.schedule(finish, ms) : undefined;
-      if (!waits) finish();
-    });
+    const { scheduler } = this.options;
+    const over = (): void => this.out?.complete();
+    this.draining = new Drain({ began, released: waiting, ms, scheduler, over });
+    if (this.inFlight === 0) this.draining.finish();
+    return this.draining.report;
   }
 
   private async end(): Promise<void> {
@@ -212,7 +199,7 @@ export class PubSubSession implements BrokerSession, IntakeOwner {
     this.inFlight -= 1;
     if (this.draining === undefined) this.pump();
     else {
-      this.draining[end] += 1;
+      this.draining.count(end);
       if (this.inFlight === 0) this.draining.finish();
     }
   }

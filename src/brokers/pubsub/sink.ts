@@ -1,7 +1,7 @@
 import { PublishError, StoppedError } from "../../core/errors.ts";
 import type { OutgoingRecord } from "../../core/record.ts";
 import { encodeMessage } from "./attributes.ts";
-import { Fifo } from "./fifo.ts";
+import { Fifo } from "../../core/fifo.ts";
 import { isName, topicName } from "./options.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { TopicPublisher, type PublisherOptions } from "./topic-publisher.ts";

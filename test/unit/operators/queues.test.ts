@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { BatchQueue } from "../../../src/operators/batch-queue.ts";
-import { FairQueue } from "../../../src/operators/fair-queue.ts";
+import { FairQueue } from "../../../src/core/fair-queue.ts";
 import { Pressure } from "../../../src/operators/pressure.ts";
 import { Threshold } from "../../../src/operators/threshold.ts";
 import { Harness } from "./harness.ts";

@@ -53,6 +53,18 @@ export class FairQueue<T> {
     }
   }
 
+  /** Forgets a flow. */
+  drop(flow: object): void {
+    this.size -= this.flows.get(flow)?.length ?? 0;
+    this.flows.delete(flow);
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.flows.clear();
+    this.size = 0;
+  }
+
   /** Takes everything, in the order of turns. */
   *drain(): Generator<T> {
     for (let item = this.shift(); item !== undefined; item = this.shift()) yield item;
