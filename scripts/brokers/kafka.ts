@@ -160,7 +160,7 @@ class Node implements KafkaNode {
       return ports !== undefined && ports.includes(this.port) && ports.length >= count;
     };
     try {
-      await until(answers, "its answer", readyMs);
+      await until(answers, { what: "its answer", ms: readyMs, everyMs: 100 });
     } catch (cause) {
       throw new Error(`node ${this.id} of Kafka does not serve; the end of its log:\n${this.server.tail()}`, { cause });
     }

@@ -77,7 +77,7 @@ async function start({ name, title, variable, start: begin }: Kind): Promise<voi
 async function stop({ processes, dir }: Started): Promise<void> {
   for (const one of processes) {
     if (isRunning(one)) process.kill(one.pid, "SIGKILL");
-    await until(() => !isRunning(one), `the end of process ${one.pid}`, 10_000);
+    await until(() => !isRunning(one), { what: `the end of process ${one.pid}`, ms: 10_000 });
   }
   removeFolder(dir);
 }

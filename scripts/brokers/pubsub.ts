@@ -54,7 +54,7 @@ export async function startPubSubEmulator(options: EmulatorOptions = {}): Promis
       return emulatorAnswers(host);
     };
     try {
-      await until(answers, "its answer", readyMs);
+      await until(answers, { what: "its answer", ms: readyMs, everyMs: 100 });
     } catch (cause) {
       throw new Error(`the Pub/Sub emulator does not serve; the end of its log:\n${server.tail()}`, { cause });
     }

@@ -2,19 +2,16 @@ import { randomUUID } from "node:crypto";
 import { PubSub } from "@google-cloud/pubsub";
 import { pubsubBroker } from "millrace/pubsub";
 import { brokerHarness, type BrokerHarness } from "millrace/testing";
-import { describe, test } from "vitest";
+import { describe } from "vitest";
+import { pubsubEmulator } from "../brokers/addresses.ts";
 import { describeBroker } from "./broker-contract.ts";
 
-const emulatorHost = process.env["PUBSUB_EMULATOR_HOST"];
+const emulatorHost = pubsubEmulator() ?? "";
 
-if (emulatorHost === undefined) {
-  describe("pubsub honours the broker contract", () => {
-    test.skip("PUBSUB_EMULATOR_HOST is not set");
-  });
-} else {
+describe.skipIf(emulatorHost === "")("with the Pub/Sub emulator", () => {
   describeBroker("pubsub", async () => harness(emulatorHost, false));
   describeBroker("pubsub with exactly-once delivery", async () => harness(emulatorHost, true));
-}
+});
 
 function harness(host: string, exactlyOnceDelivery: boolean): BrokerHarness {
   const projectId = `contract-${randomUUID()}`;

@@ -3,7 +3,7 @@ import type { ProcessingGuarantee } from "millrace";
 import { afterEach, describe, expect, inject, test } from "vitest";
 import { startKafka, type KafkaCluster } from "../../scripts/brokers/kafka.ts";
 import { Ledger, report } from "./ledger.ts";
-import { until } from "./until.ts";
+import { until } from "../../scripts/brokers/until.ts";
 import { Worker } from "./workers.ts";
 
 let cluster: KafkaCluster | undefined;

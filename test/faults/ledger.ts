@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import type { Admin, Kafka, Producer } from "kafkajs";
 import { silentLogger } from "millrace";
 import { applyKafkajsFixes } from "../../src/brokers/kafka/kafkajs-fixes.ts";
-import { until } from "./until.ts";
+import { until } from "../../scripts/brokers/until.ts";
 
 /** The kafkajs of the tests: its own copy, with the filter of aborted records mended. Nothing of the driver runs in it. */
 export function plainKafka(brokers: readonly string[]): Kafka {
@@ -164,7 +164,7 @@ export class Ledger {
         return Promise.resolve();
       },
     });
-    await until(() => Promise.resolve(sealed.size === this.partitions), { what: "the end of the output", ms: 60_000 });
+    await until(() => sealed.size === this.partitions, { what: "the end of the output", ms: 60_000 });
     await consumer.disconnect();
     return [...seen.values()];
   }

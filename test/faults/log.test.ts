@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { startKafka, type KafkaCluster } from "../../scripts/brokers/kafka.ts";
 import { runTool } from "./java.ts";
 import { Ledger, plainKafka, report } from "./ledger.ts";
-import { until } from "./until.ts";
+import { until } from "../../scripts/brokers/until.ts";
 import { Worker } from "./workers.ts";
 
 const kafka = inject("kafka");
@@ -156,7 +156,7 @@ describe.skipIf(kafka === undefined)("what is in the log", () => {
         values.push(new TextDecoder().decode(delivery.record.value ?? new Uint8Array()));
         delivery.ack();
       });
-      await until(() => Promise.resolve(values.includes("committed")), { what: "the committed record", ms: 15_000 });
+      await until(() => values.includes("committed"), { what: "the committed record", ms: 15_000 });
       leaks += values.filter((value) => value === "aborted").length;
       reads += 1;
       reading.unsubscribe();

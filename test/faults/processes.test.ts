@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, inject, test } from "vitest";
 import { javaConsumer } from "./java.ts";
 import { Ledger, report } from "./ledger.ts";
-import { until } from "./until.ts";
+import { until } from "../../scripts/brokers/until.ts";
 import { Worker, type WorkerOptions } from "./workers.ts";
 
 const kafka = inject("kafka");
@@ -114,7 +114,7 @@ describe.skipIf(kafka === undefined)("processes that die", () => {
       const known = zombie.assignments;
       zombie.signal("SIGCONT");
       await ledger.send(2_000);
-      await until(() => Promise.resolve(zombie.assignments > known), {
+      await until(() => zombie.assignments > known, {
         what: () => `the zombie to rejoin: ${zombie.lines.join(" | ")}`,
         ms: 30_000,
       });

@@ -6,7 +6,7 @@ import { asyncScheduler } from "rxjs";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { startPubSubEmulator, type PubSubEmulator } from "../../scripts/brokers/pubsub.ts";
 import { report } from "./ledger.ts";
-import { until } from "./until.ts";
+import { until } from "../../scripts/brokers/until.ts";
 
 const projectId = "faults";
 
@@ -126,7 +126,7 @@ describe.skipIf(inject("kafka") === undefined)("Pub/Sub", () => {
     });
     await subscribed(topic, groupId);
     const sent = await publish(topic, 0, 200);
-    await until(() => Promise.resolve(done.size === sent.length), { what: () => `all: ${done.size}`, ms: 60_000 });
+    await until(() => done.size === sent.length, { what: () => `all: ${done.size}`, ms: 60_000 });
     report("Pub/Sub nack storm", { nacks }, { sent: sent.length, lost: sent.length - done.size, most });
     expect(nacks).toBeGreaterThanOrEqual(400);
     expect(most).toBeLessThanOrEqual(50);
@@ -143,7 +143,7 @@ describe.skipIf(inject("kafka") === undefined)("Pub/Sub", () => {
     first.deliveries([topic]).subscribe((delivery) => inHand.push(delivery));
     await subscribed(topic, groupId);
     const sent = await publish(topic, 0, 100);
-    await until(() => Promise.resolve(inHand.length === 100), { what: "all in hand", ms: 30_000 });
+    await until(() => inHand.length === 100, { what: "all in hand", ms: 30_000 });
     const acked = new Set(inHand.slice(0, 50).map(valueOf));
     for (const delivery of inHand.slice(0, 50)) delivery.ack();
     await first.drain(200);
@@ -155,7 +155,7 @@ describe.skipIf(inject("kafka") === undefined)("Pub/Sub", () => {
       delivery.ack();
     });
     const missing = (): number => sent.filter((value) => !acked.has(value) && !again.has(value)).length;
-    await until(() => Promise.resolve(missing() === 0), { what: () => `the rest: ${missing()} missing`, ms: 60_000 });
+    await until(() => missing() === 0, { what: () => `the rest: ${missing()} missing`, ms: 60_000 });
     report(
       "Pub/Sub closed with deliveries in hand",
       { dropped: 50 },

@@ -5,7 +5,7 @@ import { silentLogger, StreamsApp, StreamsBuilder, stringSerde, type BrokerSessi
 import { kafkaBroker } from "millrace/kafka";
 import { describe, expect, inject, test } from "vitest";
 import { Ledger, report } from "./ledger.ts";
-import { until } from "./until.ts";
+import { until } from "../../scripts/brokers/until.ts";
 
 const kafka = inject("kafka");
 const brokers = kafka?.brokers ?? [];
@@ -35,7 +35,7 @@ async function join(ledger: Ledger, latencyMs: number, more: object = {}): Promi
     ...more,
   });
   await app.start();
-  await until(() => Promise.resolve(assignments > 0), { what: "partitions", ms: 20_000 });
+  await until(() => assignments > 0, { what: "partitions", ms: 20_000 });
   return { app, assignments: () => assignments };
 }
 
@@ -57,6 +57,21 @@ async function openSession(ledger: Ledger, maxInFlight: number): Promise<BrokerS
   });
 }
 
+/** Sends record after record, until the function that it gives is called. */
+function keepSending(ledger: Ledger): () => Promise<void> {
+  let done = false;
+  const sending = (async () => {
+    while (!done) {
+      await ledger.send(200);
+      await sleep(20);
+    }
+  })();
+  return () => {
+    done = true;
+    return sending;
+  };
+}
+
 describe.skipIf(kafka === undefined)("rebalances", () => {
   // Red without `if (offset < partition.position) continue` (duplicates in flight) or `rejoining` in src/brokers/kafka/source.ts; order: `lane` of partition.ts.
   test.each(["at_least_once", "exactly_once"] as const)(
@@ -65,15 +80,9 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
       const ledger = await Ledger.open(brokers, { partitions: 6 });
       const settings = { processingGuarantee };
       const stays = await join(ledger, 30, settings);
-      let done = false;
-      const sending = (async () => {
-        while (!done) {
-          await ledger.send(200);
-          await sleep(20);
-        }
-      })();
+      const stopSending = keepSending(ledger);
       const rebalanced = (seen: number): Promise<void> =>
-        until(() => Promise.resolve(stays.assignments() > seen), { what: "a rebalance", ms: 10_000 });
+        until(() => stays.assignments() > seen, { what: "a rebalance", ms: 10_000 });
       for (let member = 0; member < 10; member += 1) {
         const before = stays.assignments();
         const { app } = await join(ledger, 30, settings);
@@ -82,8 +91,7 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
         await app.close({ drainMs: 3_000 });
         await rebalanced(between);
       }
-      done = true;
-      await sending;
+      await stopSending();
       await ledger.allCommitted();
       await stays.app.close();
       const account = await ledger.settle();
@@ -100,20 +108,13 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
     const ledger = await Ledger.open(brokers, { partitions: 6 });
     const settings = { processingGuarantee: "exactly_once" };
     const stays = await join(ledger, 30, settings);
-    let done = false;
-    const sending = (async () => {
-      while (!done) {
-        await ledger.send(200);
-        await sleep(20);
-      }
-    })();
+    const stopSending = keepSending(ledger);
     let members = 0;
     for (; members < 10; members += 1) {
       const { app } = await join(ledger, 30, settings);
       await app.close({ drainMs: 3_000 });
     }
-    done = true;
-    await sending;
+    await stopSending();
     await ledger.allCommitted();
     await stays.app.close();
     const account = await ledger.settle();
@@ -144,7 +145,7 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
           delivery.ack();
         }, Math.random() * 30);
       });
-      await until(() => Promise.resolve(acked.size >= target), {
+      await until(() => acked.size >= target, {
         what: () => `acks: ${acked.size} of ${target}`,
         ms: 30_000,
       });
@@ -168,7 +169,7 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
     const held: Delivery[] = [];
     const slow = await openSession(ledger, 1_000);
     const first = slow.deliveries([ledger.input]).subscribe((delivery) => held.push(delivery));
-    await until(() => Promise.resolve(held.length === 200), { what: "all in hand", ms: 20_000 });
+    await until(() => held.length === 200, { what: "all in hand", ms: 20_000 });
     const fast = await openSession(ledger, 1_000);
     const taken = new Set<number>();
     const second = fast.deliveries([ledger.input]).subscribe((delivery) => {
@@ -230,13 +231,13 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
     };
     const session = await openSession(ledger, 10);
     const subscription = session.deliveries([ledger.input]).subscribe(take);
-    await until(() => Promise.resolve(outstanding === 10), { what: "the credit to be used up", ms: 20_000 });
+    await until(() => outstanding === 10, { what: "the credit to be used up", ms: 20_000 });
     let rebalances = 0;
     for (; rebalances < 6; rebalances += 2) {
       const other = await openSession(ledger, 10);
       let got = 0;
       const reading = other.deliveries([ledger.input]).subscribe(() => (got += 1));
-      await until(() => Promise.resolve(got > 0), { what: "the other to get some", ms: 20_000 });
+      await until(() => got > 0, { what: "the other to get some", ms: 20_000 });
       reading.unsubscribe();
       await other.close();
     }
@@ -247,7 +248,7 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
         delivery.ack();
       }
     }, 1);
-    await until(() => Promise.resolve(done.size === 1_000), {
+    await until(() => done.size === 1_000, {
       what: () => `no hang: ${done.size} of 1000`,
       ms: 30_000,
     });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { ProcessingGuarantee } from "millrace";
 import type { KafkaOptions } from "millrace/kafka";
-import { until } from "./until.ts";
+import { until } from "../../scripts/brokers/until.ts";
 
 export interface WorkerOptions {
   readonly kafka: KafkaOptions;
@@ -48,7 +48,7 @@ export class Worker {
 
   /** Resolves when it runs and the group has given it partitions. */
   async ready(): Promise<this> {
-    await until(() => Promise.resolve(this.assignments > 0), {
+    await until(() => this.assignments > 0, {
       what: () => `a worker: ${this.lines.join(" | ")}`,
       ms: 30_000,
     });

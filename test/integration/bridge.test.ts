@@ -4,7 +4,8 @@ import { kafkaBroker } from "millrace/kafka";
 import { pubsubBroker } from "millrace/pubsub";
 import { describe, expect, test } from "vitest";
 import { kafkaBrokers, pubsubEmulator } from "../brokers/addresses.ts";
-import { plainKafka, plainPubSub, until, type PlainClient } from "./plain-clients.ts";
+import { until } from "../../scripts/brokers/until.ts";
+import { plainKafka, plainPubSub, type PlainClient } from "./plain-clients.ts";
 
 const count = 500;
 const [brokers, emulatorHost] = [kafkaBrokers(), pubsubEmulator()];
@@ -36,7 +37,7 @@ describe.skipIf(brokers === undefined || emulatorHost === undefined)("a bridge",
         input,
         values.map((value) => ({ value })),
       );
-      await until(() => app.error !== undefined || written.length >= count, "all records on the other side");
+      await until(() => app.error !== undefined || written.length >= count, { what: "all records on the other side" });
       const report = await app.close({ drainMs: 10_000 });
       expect(app.error).toBeUndefined();
       expect(report.abandoned).toBe(0);

@@ -3,7 +3,8 @@ import { predictionSchema } from "millrace/topologies/embedded-inference";
 import { describe, expect, test } from "vitest";
 import { kafkaBrokers, pubsubEmulator } from "../brokers/addresses.ts";
 import { Command } from "./command.ts";
-import { plainKafka, plainPubSub, skipped, until } from "./plain-clients.ts";
+import { until } from "../../scripts/brokers/until.ts";
+import { plainKafka, plainPubSub, skipped } from "./plain-clients.ts";
 
 const [kafkaAddresses, emulator] = [kafkaBrokers(), pubsubEmulator()];
 const none = { KAFKA_BROKERS: "", PUBSUB_EMULATOR_HOST: "", PUBSUB_PROJECT_ID: "", GOOGLE_CLOUD_PROJECT: "" };
@@ -73,7 +74,7 @@ describe.skipIf(kafkaAddresses === undefined && skipped("millrace run --broker k
         await command.complains(/start_idx/);
         const written = await client.collect(`${id}-out`);
         const letters = await client.collect(`${id}.dlq`);
-        await until(() => written.length >= 2 && letters.length > 0, "results and the dead letter");
+        await until(() => written.length >= 2 && letters.length > 0, { what: "results and the dead letter" });
         command.child.kill("SIGTERM");
         expect(await command.end()).toBe(0);
         const results = new Map(written.map(({ key, value }) => [key, predictionSchema.parse(JSON.parse(value))]));
@@ -129,13 +130,13 @@ describe.skipIf(emulator === undefined && skipped("millrace run --broker pubsub 
         PUBSUB_PROJECT_ID: projectId,
       });
       const subscription = "MODEL-INFERENCE-consumer-group-1";
-      await until(() => client.hasSubscription(subscription), subscription);
+      await until(() => client.hasSubscription(subscription), { what: subscription });
       await client.publish("MODEL-INFERENCE", [
         { headers: { start_idx: "0", end_idx: "3", run_id: "r1" } },
         { value: '{"start_idx":5,"end_idx":6}' },
         { headers: { start_idx: "zero", end_idx: "3" } },
       ]);
-      await until(() => written.length >= 2 && letters.length > 0, "results and the dead letter");
+      await until(() => written.length >= 2 && letters.length > 0, { what: "results and the dead letter" });
       command.child.kill("SIGTERM");
       expect(await command.end()).toBe(0);
       const results = written.map(({ value }) => predictionSchema.parse(JSON.parse(value)));

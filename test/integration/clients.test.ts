@@ -7,7 +7,8 @@ import { findJava } from "../../scripts/brokers/java.ts";
 import { kafkaClasspath } from "../../scripts/brokers/kafka-jars.ts";
 import { kafkaBrokers } from "../brokers/addresses.ts";
 import { Command } from "./command.ts";
-import { plainKafka, skipped, until, type Message } from "./plain-clients.ts";
+import { until } from "../../scripts/brokers/until.ts";
+import { plainKafka, skipped, type Message } from "./plain-clients.ts";
 
 /** A program that publishes, for one, what it reads: `key|value` lines. */
 interface Program {
@@ -72,7 +73,7 @@ producer.flush()
     });
 
     async function answered({ key, start }: { readonly key: string; readonly start: number }): Promise<void> {
-      await until(() => written.some((message) => message.key === key), `the answer to ${key}`);
+      await until(() => written.some((message) => message.key === key), { what: `the answer to ${key}` });
       const values = written.filter((message) => message.key === key).map(({ value }) => value);
       expect(values).toHaveLength(1);
       const { start_idx, end_idx, predictions } = predictionSchema.parse(JSON.parse(values[0] ?? ""));
@@ -102,7 +103,7 @@ function javaProducer(): Program | undefined {
     const main = ["org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", servers, "--topic", topic];
     return {
       command: findJava(),
-      args: ["-Xmx128m", "-cp", process.env["KAFKA_CLASSPATH"] ?? kafkaClasspath(), ...main, ...properties],
+      args: ["-Xmx128m", "-cp", kafkaClasspath(), ...main, ...properties],
       input: request("java", 1),
     };
   } catch (cause) {

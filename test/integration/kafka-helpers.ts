@@ -6,8 +6,9 @@ import { kafkaSettings } from "../../src/brokers/kafka/options.ts";
 import type { KafkaOptions, KafkaSettings } from "../../src/brokers/kafka/options.ts";
 import { silentLogger } from "../../src/core/logger.ts";
 import type { Headers } from "../../src/core/record.ts";
+import { kafkaBrokers } from "../brokers/addresses.ts";
 
-export const brokers = (process.env["KAFKA_BROKERS"] ?? "").split(",").filter((broker) => broker !== "");
+export const brokers = kafkaBrokers() ?? [];
 
 export const settingsOf = (options: Partial<KafkaOptions> = {}): KafkaSettings =>
   kafkaSettings({ brokers, ...options });

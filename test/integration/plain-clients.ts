@@ -120,15 +120,6 @@ export function plainPubSub(apiEndpoint: string, projectId: string): PlainPubSub
   };
 }
 
-/** Waits until a condition holds. Errors: it does not within the time. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string, ms = 60_000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`${what}: not within ${ms} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
 /** Says on one line what is not tested; fails where `CI` demands everything. */
 export function skipped(what: string): true {
   if (process.env["CI"] === "true") throw new Error(`${what} is required where CI=true`);

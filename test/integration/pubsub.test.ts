@@ -10,10 +10,15 @@ import { silentLogger, type BrokerSession, type Delivery, type OutgoingRecord, t
 import { pubsubBroker, type PubSubOptions } from "millrace/pubsub";
 import { asyncScheduler } from "rxjs";
 import { afterEach, describe, expect, test } from "vitest";
+import { pubsubEmulator } from "../brokers/addresses.ts";
+import { until } from "../../scripts/brokers/until.ts";
 
-const emulatorHost = process.env["PUBSUB_EMULATOR_HOST"];
+const emulatorHost = pubsubEmulator();
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+
+/** What comes at all comes within this time. */
+const soon = { what: "deliveries", ms: 10_000 };
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -80,12 +85,6 @@ function read(session: BrokerSession, act: (delivery: Delivery) => void = () => 
   return deliveries;
 }
 
-async function until(condition: () => boolean, ms = 10_000): Promise<void> {
-  const deadline = Date.now() + ms;
-  while (!condition() && Date.now() < deadline) await sleep(10);
-  expect(condition()).toBe(true);
-}
-
 describe.skipIf(emulatorHost === undefined)("pubsub", () => {
   test("misses nothing that is published after a session was opened that will read it", async () => {
     const stage = new Stage({ createTopics: true });
@@ -102,7 +101,7 @@ describe.skipIf(emulatorHost === undefined)("pubsub", () => {
     const session = await (await Stage.open()).session();
     const deliveries = read(session, (delivery) => delivery.nack("always"));
     await session.publish([record("a")]);
-    await until(() => deliveries.length > 0);
+    await until(() => deliveries.length > 0, soon);
     await sleep(2_000);
     expect(deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5]);
   });
@@ -118,7 +117,7 @@ describe.skipIf(emulatorHost === undefined)("pubsub", () => {
       setImmediate(() => (back ? delivery.nack("again") : delivery.ack()));
     });
     await session.publish(["0", "1", "2", "3"].map((value) => record(value, { key })));
-    await until(() => deliveries.length >= 8);
+    await until(() => deliveries.length >= 8, soon);
     expect(handed).toEqual(["0#1", "0#2", "0#3", "1#1", "2#1", "2#2", "2#3", "3#1"]);
   });
 
@@ -130,7 +129,7 @@ describe.skipIf(emulatorHost === undefined)("pubsub", () => {
       else setImmediate(() => delivery.ack());
     });
     await session.publish(["0", "1", "2", "3"].map((value) => record(value, { key })));
-    await until(() => deliveries.length >= 5);
+    await until(() => deliveries.length >= 5, soon);
     expect(deliveries.map(valueOf)).toEqual(["0", "0", "1", "2", "3"]);
   });
 
@@ -143,7 +142,7 @@ describe.skipIf(emulatorHost === undefined)("pubsub", () => {
     const session = await stage.session();
     const deliveries = read(session, (delivery) => delivery.nack("always"));
     await session.publish([record("a")]);
-    await until(() => deliveries.length >= 5);
+    await until(() => deliveries.length >= 5, soon);
     await sleep(2_500);
     // Handed out again from here, there would be a sixth.
     expect(deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5]);
@@ -153,7 +152,7 @@ describe.skipIf(emulatorHost === undefined)("pubsub", () => {
     const session = await (await Stage.open({}, { ackDeadlineSeconds: 10 })).session();
     const deliveries = read(session);
     await session.publish([record("slow")]);
-    await until(() => deliveries.length === 1);
+    await until(() => deliveries.length === 1, soon);
     await sleep(25_000);
     deliveries[0]?.ack();
     await sleep(1_000);
@@ -166,7 +165,7 @@ describe.skipIf(emulatorHost === undefined)("pubsub", () => {
     const first = await stage.session({ maxInFlight: 5 });
     const before = read(first);
     await first.publish(values.map((value) => record(value)));
-    await until(() => before.length === 5);
+    await until(() => before.length === 5, soon);
     const acked = new Set(before.slice(0, 3).map(valueOf));
     for (const delivery of before.slice(0, 3)) delivery.ack();
     const began = Date.now();
@@ -175,7 +174,7 @@ describe.skipIf(emulatorHost === undefined)("pubsub", () => {
     expect(Date.now() - began).toBeLessThan(3_000);
     const second = await stage.session();
     const after = read(second, (delivery) => delivery.ack());
-    await until(() => after.length === 57);
+    await until(() => after.length === 57, soon);
     await sleep(300);
     expect(after.map(valueOf).toSorted()).toEqual(values.filter((value) => !acked.has(value)).toSorted());
   });
@@ -193,7 +192,7 @@ describe.skipIf(emulatorHost === undefined)("pubsub", () => {
       record("no", { headers: headers("wanted", "ignore") }),
       record("yes", { headers: headers("wanted") }),
     ]);
-    await until(() => deliveries.length === 1);
+    await until(() => deliveries.length === 1, soon);
     await session.close();
     const rest = read(await stage.session());
     await sleep(500);
@@ -207,12 +206,12 @@ describe.skipIf(emulatorHost === undefined)("pubsub", () => {
     const exists = async (): Promise<boolean> => (await stage.client.subscription("topic-group").exists())[0];
     while (!(await exists())) await sleep(20);
     await session.publish([record("before")]);
-    await until(() => deliveries.length === 1);
+    await until(() => deliveries.length === 1, soon);
     await stage.client.subscription("topic-group").delete();
     await stage.client.topic("topic").delete();
     // Whoever notices first, the reader or the writer, creates both.
     await session.publish([record("after")]);
-    await until(() => deliveries.length === 2);
+    await until(() => deliveries.length === 2, soon);
     expect(deliveries.map(valueOf)).toEqual(["before", "after"]);
   });
 
@@ -224,7 +223,7 @@ describe.skipIf(emulatorHost === undefined)("pubsub", () => {
     });
     await stage.client.createTopic("topic");
     const deliveries = read(await stage.session());
-    await until(() => deliveries.error !== undefined);
+    await until(() => deliveries.error !== undefined, soon);
     expect(deliveries.error).toMatchObject({
       code: "ERR_CONFIG",
       message: expect.stringContaining("gcloud pubsub subscriptions create topic-group --topic=topic"),
@@ -236,7 +235,7 @@ describe.skipIf(emulatorHost === undefined)("pubsub", () => {
     const deliveries = read(await stage.session());
     await sleep(300);
     await stage.client.subscription("topic-group").delete();
-    await until(() => deliveries.error !== undefined);
+    await until(() => deliveries.error !== undefined, soon);
     expect(deliveries.error).toMatchObject({ code: "ERR_BROKER", broker: "pubsub" });
   });
 
@@ -252,7 +251,7 @@ describe.skipIf(emulatorHost === undefined)("pubsub", () => {
     session.committed.subscribe((position) => committed.push(position));
     const deliveries = read(session, (delivery) => delivery.ack());
     await session.publish([record("a"), record("b")]);
-    await until(() => committed.length === 2);
+    await until(() => committed.length === 2, soon);
     expect(committed.toSorted()).toEqual(deliveries.map(({ position }) => position).toSorted());
     expect(deliveries[0]?.position).toMatch(/^pubsub:topic-group@.+/);
   });

@@ -7,7 +7,8 @@ import { pubsubBroker } from "millrace/pubsub";
 import { embeddedInference, predictionSchema, type Prediction } from "millrace/topologies/embedded-inference";
 import { describe, expect, test } from "vitest";
 import { kafkaBrokers, pubsubEmulator } from "../brokers/addresses.ts";
-import { plainKafka, plainPubSub, skipped, until, type Message, type PlainClient } from "./plain-clients.ts";
+import { until } from "../../scripts/brokers/until.ts";
+import { plainKafka, plainPubSub, skipped, type Message, type PlainClient } from "./plain-clients.ts";
 
 const count = 2_000;
 const { images } = drawGarments({ count: 10_000 });
@@ -70,7 +71,9 @@ async function runOn(broker: Broker, client: PlainClient): Promise<Outcome> {
     const [written, letters] = [await client.collect(output), await client.collect(deadLetterTopic)];
     await app.start();
     await client.publish(input, requests);
-    await until(() => app.error !== undefined || written.length + letters.length >= count, "all requests answered");
+    await until(() => app.error !== undefined || written.length + letters.length >= count, {
+      what: "all requests answered",
+    });
     await app.close({ drainMs: 10_000 });
     expect(app.error).toBeUndefined();
     await new Promise((resolve) => setTimeout(resolve, 500)); // what would be too many comes now

@@ -2,31 +2,16 @@ import { describe, expect, test } from "vitest";
 import { Line } from "../../../src/core/line.ts";
 import { exitWith } from "../../../src/operators/exits.ts";
 import type { Envelope } from "../../../src/operators/envelope.ts";
-import { process, type Held, type Processor, type ProcessorContext } from "../../../src/operators/process.ts";
+import { process, type Held } from "../../../src/operators/process.ts";
 import { VirtualScheduler } from "../../../src/testing/virtual-scheduler.ts";
 import { Harness, type Running } from "./harness.ts";
+import { processor, type Context, type TextProcessor } from "./processor.ts";
 
-type Context = ProcessorContext<string | null, string>;
 type Text = Envelope<string | null, string>;
 type Work = (context: Context, record: Text["record"]) => void;
 
-function run(
-  harness: Harness,
-  work: Work,
-  extra: Partial<Processor<string | null, string, string | null, string>> = {},
-): Running<Text, Text> {
-  return harness.run(
-    process<string | null, string, string | null, string>(() => {
-      let context: Context | undefined;
-      return {
-        init: (given) => (context = given),
-        process: (record) => {
-          if (context !== undefined) work(context, record);
-        },
-        ...extra,
-      };
-    }, harness.context),
-  );
+function run(harness: Harness, work: Work, extra: Partial<TextProcessor> = {}): Running<Text, Text> {
+  return harness.run(process(processor(work, extra), harness.context));
 }
 
 describe("a hold", () => {

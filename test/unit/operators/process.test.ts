@@ -2,33 +2,14 @@ import { describe, expect, test } from "vitest";
 import type { Lane } from "../../../src/core/broker.ts";
 import { Line } from "../../../src/core/line.ts";
 import { exitWith } from "../../../src/operators/exits.ts";
-import { process, type Held, type Processor, type ProcessorContext } from "../../../src/operators/process.ts";
+import { process, type Held } from "../../../src/operators/process.ts";
 import { VirtualScheduler } from "../../../src/testing/virtual-scheduler.ts";
 import { Harness } from "./harness.ts";
-
-type Context = ProcessorContext<string | null, string>;
-type Text = Processor<string | null, string, string | null, string>;
+import { processor, type Context } from "./processor.ts";
 
 function lane(id: string): Lane & { readonly lose: () => void } {
   const abort = new AbortController();
   return { id, signal: abort.signal, lose: () => abort.abort() };
-}
-
-/** A processor made of its `process` function. */
-function processor(
-  work: (context: Context, record: Parameters<Text["process"]>[0]) => void,
-  extra: Partial<Text> = {},
-): () => Text {
-  return () => {
-    let context: Context | undefined;
-    return {
-      init: (given) => (context = given),
-      process: (record) => {
-        if (context !== undefined) work(context, record);
-      },
-      ...extra,
-    };
-  };
 }
 
 describe("process", () => {
