@@ -3,18 +3,17 @@ import type { Origin, Position } from "./record.ts";
 /** Where a record stands in a broker whose topics are partitioned logs, without the record: `kafka:INFERENCE/0@42`. */
 export class LogPosition implements Origin {
   readonly topic: string;
-  private readonly broker: string;
-  private readonly partition: number;
+  private readonly place: string;
   private readonly offset: number;
 
-  constructor(broker: string, topic: string, partition: number, offset: number) {
-    this.broker = broker;
+  /** @param place of the partition: `kafka:INFERENCE/0` */
+  constructor(topic: string, place: string, offset: number) {
     this.topic = topic;
-    this.partition = partition;
+    this.place = place;
     this.offset = offset;
   }
 
   get position(): Position {
-    return `${this.broker}:${this.topic}/${this.partition}@${this.offset}`;
+    return `${this.place}@${this.offset}`;
   }
 }

@@ -34,7 +34,7 @@ export class KafkaDelivery implements Delivery {
     this.slot = slot;
     this.record = record;
     this.attempt = attempt;
-    this.origin = new LogPosition("kafka", partition.topic, partition.partition, slot.offset);
+    this.origin = new LogPosition(partition.topic, partition.place, slot.offset);
   }
 
   get position(): Position {

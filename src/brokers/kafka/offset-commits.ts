@@ -132,7 +132,7 @@ export class OffsetCommits implements Commits {
     }
     for (const { partition, watermark, lastSettled } of marks) {
       partition.committed = Math.max(partition.committed, watermark);
-      if (lastSettled >= 0) this.parts.committed.next(`kafka:${partition.id}@${lastSettled}`);
+      if (lastSettled >= 0) this.parts.committed.next(`${partition.place}@${lastSettled}`);
     }
   }
 }

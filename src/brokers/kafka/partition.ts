@@ -18,8 +18,10 @@ export class Partition {
   readonly topic: string;
   readonly partition: number;
   readonly lane: Lane;
-  /** Its name in positions: `topic/partition`. */
+  /** `topic/partition`. */
   readonly id: string;
+  /** Its name in positions: `kafka:topic/partition`. */
+  readonly place: string;
   /** Offset that the group has. */
   committed: number;
   /** Offset of the next record to read. */
@@ -44,6 +46,7 @@ export class Partition {
     this.topic = topic;
     this.partition = partition;
     this.id = `${topic}/${partition}`;
+    this.place = `kafka:${this.id}`;
     this.committed = start;
     this.position = start;
     this.end = start;

@@ -243,7 +243,7 @@ export class TransactionalCommits implements Commits {
     if (!partition.lost) this.hold(pending, -outputs.length);
     this.aborts.delete(partition.id);
     partition.committed = watermark;
-    if (lastSettled >= 0) this.parts.committed.next(`kafka:${partition.id}@${lastSettled}`);
+    if (lastSettled >= 0) this.parts.committed.next(`${partition.place}@${lastSettled}`);
     this.parts.freed();
   }
 

@@ -68,7 +68,7 @@ export class Assignment {
   /** The last position that is durably done; the next move is announced again. */
   announced(): Position {
     this.announcing = false;
-    return `memory:${this.log.id}@${this.offset.value - 1}`;
+    return `${this.log.place}@${this.offset.value - 1}`;
   }
 
   /** The next record, as a delivery; undefined at the end of the log. */

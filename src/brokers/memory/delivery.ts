@@ -33,7 +33,7 @@ export class MemoryDelivery implements Delivery {
     this.record = record;
     this.offset = offset;
     this.attempt = attempt;
-    this.origin = new LogPosition("memory", assignment.log.topic, assignment.log.partition, offset);
+    this.origin = new LogPosition(assignment.log.topic, assignment.log.place, offset);
   }
 
   get position(): Position {

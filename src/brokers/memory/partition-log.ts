@@ -32,8 +32,10 @@ class LogRecord implements RawRecord {
 export class PartitionLog {
   readonly topic: string;
   readonly partition: number;
-  /** `topic/partition`: its name in positions. */
+  /** `topic/partition`. */
   readonly id: string;
+  /** Its name in positions: `memory:topic/partition`. */
+  readonly place: string;
   /** Called after records were appended. */
   readonly readers: Set<() => void> = new Set();
   private readonly retention: number;
@@ -49,6 +51,7 @@ export class PartitionLog {
     this.topic = topic;
     this.partition = partition;
     this.id = `${topic}/${partition}`;
+    this.place = `memory:${this.id}`;
     this.retention = retention;
     this.limit = retention + 4096;
     this.needed = () => needed(this);
