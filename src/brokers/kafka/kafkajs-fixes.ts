@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { dirname, join, sep } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { PartitionAssigner } from "kafkajs";
 import type { Logger } from "../../core/logger.ts";
 import type { Header } from "../../core/record.ts";
@@ -19,12 +20,13 @@ const hooks = new WeakMap<object, RejoinHook>();
 let done = false;
 
 /**
- * Mends four faults of kafkajs 2.2.4, once per process: call it before `kafkajs` is required. Another version is left alone, with a warning.
+ * Mends five faults of kafkajs 2.2.4, once per process: call it before `kafkajs` is required. Another version is left alone, with a warning.
  *
  * 1. The timer of the request queue, which fires every millisecond on an idle connection.
  * 2. The filter of aborted records, which lets some through.
  * 3. A rejoin waits for what is in flight, see {@link onRejoin}.
  * 4. Headers of records that are read keep their order, see {@link orderedHeaders}.
+ * 5. A member whose connection fails while it joins comes back under the id that it was given: without, the group waits until that one's session is over.
  *
  * When an application has loaded kafkajs before, its copy stays as it is: the modules are loaded a second time.
  */
@@ -48,6 +50,7 @@ export function applyKafkajsFixes(logger: Logger): void {
   fixHeaderOrder(source);
   fixIdleTimer(source);
   fixRejoin(source);
+  fixJoin(source);
 }
 
 /**
@@ -139,6 +142,7 @@ function fixIdleTimer(source: string): void {
 }
 
 interface ConsumerGroup {
+  memberId: string | null;
   readonly generationId: number | null;
   readonly assigners: readonly object[];
   heartbeat(options: { readonly interval: number }): Promise<void>;
@@ -151,8 +155,22 @@ function fixRejoin(source: string): void {
   prototype.joinAndSync = async function (this: ConsumerGroup): Promise<void> {
     const hook = this.generationId === null ? undefined : findHook(this);
     if (hook !== undefined) await hook(() => beat(this));
-    return joinAndSync.call(this);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await joinAndSync.call(this);
+      } catch (error) {
+        if (attempt === joinAttempts || this.memberId === null || !isRetriable(error)) throw error;
+        await sleep(50 * 2 ** attempt);
+      }
+    }
   };
+}
+
+/** After which a consumer is replaced, as kafkajs would do at once. */
+const joinAttempts = 5;
+
+function isRetriable(error: unknown): boolean {
+  return error instanceof Error && "retriable" in error && error.retriable === true;
 }
 
 function findHook(group: ConsumerGroup): RejoinHook | undefined {
@@ -169,4 +187,50 @@ async function beat(group: ConsumerGroup): Promise<void> {
   } catch {
     // The answer is that a rebalance is in progress, which is why we are here: the session lives on all the same.
   }
+}
+
+type JoinRequest = Readonly<Record<string, unknown>>;
+
+interface Broker {
+  lookupRequest(apiKey: number, definition: unknown): (request: JoinRequest) => unknown;
+  joinGroup(request: JoinRequest): Promise<unknown>;
+}
+
+/** The broker gives a new member an id, and has it join again with that. kafkajs forgets the id when the second request fails. */
+function fixJoin(source: string): void {
+  const { prototype: broker } = require(join(source, "broker")) as { readonly prototype: Broker };
+  const { prototype: group } = require(join(source, "consumer/consumerGroup")) as { readonly prototype: ConsumerGroup };
+  const { requests } = require(join(source, "protocol/requests")) as {
+    readonly requests: { readonly JoinGroup: unknown };
+  };
+  const apiKeys = require(join(source, "protocol/requests/apiKeys")) as { readonly JoinGroup: number };
+  const send = privateMethod<Broker, [request: unknown]>(broker, "private:Broker:sendRequest");
+  const joining = privateMethod<ConsumerGroup, []>(group, "private:ConsumerGroup:join");
+  broker.joinGroup = function (this: Broker, request) {
+    const definition = this.lookupRequest(apiKeys.JoinGroup, requests.JoinGroup);
+    return send.method.call(this, definition({ protocolType: "consumer", ...request }));
+  };
+  const joinUnderOneId = async function (this: ConsumerGroup): Promise<unknown> {
+    try {
+      return await joining.method.call(this);
+    } catch (error) {
+      if (!(error instanceof Error && "memberId" in error && typeof error.memberId === "string")) throw error;
+      this.memberId = error.memberId;
+      return joining.method.call(this);
+    }
+  };
+  Object.assign(group, { [joining.name]: joinUnderOneId });
+}
+
+type PrivateMethod<T, A extends readonly unknown[]> = (this: T, ...args: A) => Promise<unknown>;
+
+/** A method that a class of kafkajs keeps under a symbol of its own. */
+function privateMethod<T extends object, A extends readonly unknown[]>(
+  prototype: T,
+  description: string,
+): { readonly name: symbol; readonly method: PrivateMethod<T, A> } {
+  const name = Object.getOwnPropertySymbols(prototype).find((symbol) => symbol.description === description);
+  if (name === undefined) throw new Error(`kafkajs has no method ${description}`);
+  // Its version is checked: it is the function that the source shows.
+  return { name, method: (prototype as Readonly<Record<symbol, PrivateMethod<T, A>>>)[name] as PrivateMethod<T, A> };
 }
