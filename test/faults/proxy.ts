@@ -4,6 +4,13 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 /** What becomes of what the broker answers. */
 type Mode = "pass" | "hole";
 
+/** A request that is waited for, and what to do when it comes. */
+interface Hold {
+  readonly what: "request" | "answer";
+  readonly which: (request: Buffer) => boolean;
+  readonly struck: (release: () => void) => void;
+}
+
 /** A proxy on the loopback interface, between a client and a broker, that does to connections what networks do. */
 export class Proxy {
   /** Connections that were cut. */
@@ -12,9 +19,7 @@ export class Proxy {
   private readonly pairs = new Set<readonly [Socket, Socket]>();
   private mode: Mode = "pass";
   private swallowing: ((request: Buffer) => boolean) | undefined = undefined;
-  private holding:
-    | { readonly which: (request: Buffer) => boolean; readonly struck: (release: () => void) => void }
-    | undefined = undefined;
+  private readonly holds: Hold[] = [];
   private target = 0;
 
   private constructor() {
@@ -44,9 +49,11 @@ export class Proxy {
     this.mode = "hole";
   }
 
-  /** Lets new connections through; those of the black hole are cut. */
+  /** Lets new connections through, and all that they say; those that there are, of a black hole or not, are cut. */
   mend(): void {
     this.mode = "pass";
+    this.swallowing = undefined;
+    this.holds.length = 0;
     this.cut();
   }
 
@@ -63,11 +70,18 @@ export class Proxy {
     this.swallowing = which;
   }
 
-  /** Holds back the next request for which `which` holds, and all behind it on its connection. Resolves then, with what lets them go. */
+  /**
+   * Holds back the next request for which `which` holds, and all behind it on its connection. Resolves then, with what lets them go.
+   *
+   * Several may be armed: each takes one request.
+   */
   hold(which: (request: Buffer) => boolean): Promise<() => void> {
-    return new Promise((struck) => {
-      this.holding = { which, struck };
-    });
+    return new Promise((struck) => this.holds.push({ what: "request", which, struck }));
+  }
+
+  /** As `hold`, but the request goes through, and its answer is held back. Resolves when the broker has answered. */
+  holdAnswerTo(which: (request: Buffer) => boolean): Promise<() => void> {
+    return new Promise((struck) => this.holds.push({ what: "answer", which, struck }));
   }
 
   async close(): Promise<void> {
@@ -80,8 +94,10 @@ export class Proxy {
     const broker = connect(this.target, "127.0.0.1");
     const pair = [client, broker] as const;
     this.pairs.add(pair);
+    const requests = new Requests();
+    const [there, back] = [new Way(broker), new Way(client)];
     let swallow = false;
-    let held: Buffer[] | undefined;
+    let answered: Hold["struck"] | undefined;
     const end = (): void => {
       this.pairs.delete(pair);
       for (const socket of pair) socket.destroy();
@@ -89,32 +105,75 @@ export class Proxy {
     for (const socket of pair) socket.on("error", end).on("close", end);
     client.on("data", (bytes: Buffer) => {
       if (this.mode === "hole") return;
-      if (this.swallowing?.(bytes) === true) {
-        this.swallowing = undefined;
-        swallow = true;
+      for (const request of requests.take(bytes)) {
+        if (this.swallowing?.(request) === true) {
+          this.swallowing = undefined;
+          swallow = true;
+        }
+        const hold = this.holdOf(request);
+        if (hold?.what === "request") hold.struck(there.shut());
+        else if (hold !== undefined) answered = hold.struck;
+        there.pass(request);
       }
-      if (held === undefined && this.holding?.which(bytes) === true) {
-        held = [];
-        this.holding.struck(() => {
-          for (const part of held ?? []) broker.write(part);
-          held = undefined;
-        });
-        this.holding = undefined;
-      }
-      if (held === undefined) broker.write(bytes);
-      else held.push(bytes);
     });
     broker.on("data", (bytes: Buffer) => {
       if (this.mode === "hole") return;
       if (swallow) {
         this.cuts += 1;
-        end();
-      } else client.write(bytes);
+        return end();
+      }
+      answered?.(back.shut());
+      answered = undefined;
+      back.pass(bytes);
     });
+  }
+
+  private holdOf(request: Buffer): Hold | undefined {
+    const place = this.holds.findIndex(({ which }) => which(request));
+    return place < 0 ? undefined : this.holds.splice(place, 1)[0];
   }
 }
 
-/** True for a request of Kafka's protocol with this API key: 0 Produce, 26 EndTxn. */
+/** One direction of a connection; while it is shut, it keeps what comes. */
+class Way {
+  private readonly to: Socket;
+  private kept: Buffer[] | undefined = undefined;
+
+  constructor(to: Socket) {
+    this.to = to;
+  }
+
+  pass(bytes: Buffer): void {
+    if (this.kept === undefined) this.to.write(bytes);
+    else this.kept.push(bytes);
+  }
+
+  /** Gives what opens it again. */
+  shut(): () => void {
+    const kept: Buffer[] = (this.kept = []);
+    return () => {
+      this.kept = undefined;
+      for (const bytes of kept) this.to.write(bytes);
+    };
+  }
+}
+
+/** Puts the requests of a connection together again, which TCP cuts anywhere. */
+class Requests {
+  private bytes = Buffer.alloc(0);
+
+  *take(chunk: Buffer): Generator<Buffer> {
+    this.bytes = Buffer.concat([this.bytes, chunk]);
+    while (this.bytes.length >= 4) {
+      const end = 4 + this.bytes.readInt32BE(0);
+      if (this.bytes.length < end) return;
+      yield this.bytes.subarray(0, end);
+      this.bytes = this.bytes.subarray(end);
+    }
+  }
+}
+
+/** True for a request of Kafka's protocol with this API key: 0 Produce, 22 InitProducerId, 25 AddOffsetsToTxn, 26 EndTxn, 28 TxnOffsetCommit. */
 export function isRequest(apiKey: number): (request: Buffer) => boolean {
   return (request) => request.length > 6 && request.readInt16BE(4) === apiKey;
 }
