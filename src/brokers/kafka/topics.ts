@@ -66,11 +66,16 @@ export class TopicCatalog {
     return running;
   }
 
+  /** Asks again for all that is known. Errors: those of kafkajs. */
+  refresh(): Promise<void> {
+    return this.load([...this.topics.keys()]);
+  }
+
   /** Asks again in the background, when what is known is older than a minute. */
   refreshIfOld(): void {
     if (this.refreshing || performance.now() - this.readAt < MAX_AGE_MS) return;
     this.refreshing = true;
-    this.load([...this.topics.keys()])
+    this.refresh()
       .catch((cause: unknown) => this.logger.debug({ err: cause }, "kafka topics could not be described again"))
       .finally(() => {
         this.refreshing = false;

@@ -250,14 +250,21 @@ export class TransactionalCommits implements Commits {
   /** Its outcome may be unknown: a new producer settles it, and the committed offset tells where to go on. */
   private async aborted(partition: Partition, outputs: Settled["outputs"], cause: unknown): Promise<void> {
     if (partition.lost) return;
-    const { logger } = this.parts.options;
+    const { catalog, options } = this.parts;
+    const { logger } = options;
     const kind = classify(cause);
     logger.warn({ err: cause, partition: partition.id, kind }, "kafka transaction was aborted");
     if (kind === "fatal" || (kind === "poison" && this.tooMany(partition))) {
       const message = `transactions of ${partition.id} at offset ${partition.committed} fail`;
       return this.parts.failed(new BrokerError(message, "kafka", { cause }));
     }
-    if (kind === "poison") await this.findRefused(partition, outputs);
+    if (kind === "poison") {
+      // A limit that was lowered refuses whole batches: with the new one they are made to fit.
+      await catalog
+        .refresh()
+        .catch((err: unknown) => logger.debug({ err }, "kafka topics could not be described again"));
+      await this.findRefused(partition, outputs);
+    }
     this.parts.restart(partition);
   }
 
