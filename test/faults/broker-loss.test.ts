@@ -7,11 +7,15 @@ import { Ledger, report, type Account } from "./ledger.ts";
 import { Worker } from "./workers.ts";
 
 let cluster: KafkaCluster | undefined;
-afterEach(() => cluster?.stop());
+const workers: Worker[] = [];
+afterEach(async () => {
+  await Promise.all(workers.splice(0).map((worker) => worker.kill())); // those that a failed test leaves
+  await cluster?.stop();
+});
 
 function workerOf(ledger: Ledger, brokers: readonly string[], processingGuarantee: ProcessingGuarantee): Worker {
   const { groupId, input, output } = ledger;
-  return new Worker({
+  const worker = new Worker({
     kafka: { brokers, sessionTimeoutMs: 3_000, requestTimeoutMs: 2_000, transactionTimeoutMs: 5_000 },
     groupId,
     input,
@@ -19,6 +23,8 @@ function workerOf(ledger: Ledger, brokers: readonly string[], processingGuarante
     processingGuarantee,
     latencyMs: 20,
   });
+  workers.push(worker);
+  return worker;
 }
 
 /** Sends in the background until it is told to stop; resolves then, when all is acknowledged. */
