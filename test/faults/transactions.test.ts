@@ -173,7 +173,7 @@ describe.skipIf(inject("kafka") === undefined)("a transaction that is struck at 
     },
   );
 
-  // Red without `this.parts.restart(partition)` in src/brokers/kafka/transactional-commits.ts `aborted`.
+  // Red without one transaction for `send` and `sendOffsets` in src/brokers/kafka/transactional-writer.ts `commit`.
   test("the broker is restarted while three transactions are open, each at another point", async () => {
     const ledger = await Ledger.open(kafka.direct, { partitions: 3 });
     const worker = await workerOf(ledger, kafka.proxied).ready();
