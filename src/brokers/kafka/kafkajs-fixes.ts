@@ -20,13 +20,14 @@ const hooks = new WeakMap<object, RejoinHook>();
 let done = false;
 
 /**
- * Mends five faults of kafkajs 2.2.4, once per process: call it before `kafkajs` is required. Another version is left alone, with a warning.
+ * Mends six faults of kafkajs 2.2.4, once per process: call it before `kafkajs` is required. Another version is left alone, with a warning.
  *
  * 1. The timer of the request queue, which fires every millisecond on an idle connection.
  * 2. The filter of aborted records, which lets some through.
  * 3. A rejoin waits for what is in flight, see {@link onRejoin}.
  * 4. Headers of records that are read keep their order, see {@link orderedHeaders}.
  * 5. A member whose connection fails while it joins comes back under the id that it was given: without, the group waits until that one's session is over.
+ * 6. A batch that compaction has emptied, at which a consumer stays for ever.
  *
  * When an application has loaded kafkajs before, its copy stays as it is: the modules are loaded a second time.
  */
@@ -48,6 +49,7 @@ export function applyKafkajsFixes(logger: Logger): void {
   const source = join(root, "src");
   fixAbortedRecords(source);
   fixHeaderOrder(source);
+  fixBatchEnds(source);
   fixIdleTimer(source);
   fixRejoin(source);
   fixJoin(source);
@@ -111,6 +113,32 @@ function fixHeaderOrder(source: string): void {
     (original) => (decoder, context) => {
       headers = [];
       return Object.assign(original(decoder, context), { [orderedHeaders]: headers });
+    },
+  );
+}
+
+interface RecordBatch {
+  readonly firstOffset: string;
+  readonly lastOffsetDelta: number;
+  readonly records: { readonly offset: string }[];
+}
+
+/**
+ * Ends a batch that has lost its last records with a control record, which no consumer sees: kafkajs goes on behind the last record that it
+ * knows of, and fetches an empty batch again and again. After `fixHeaderOrder`, whose decoder this one loads.
+ */
+function fixBatchEnds(source: string): void {
+  replace<(decoder: unknown) => Promise<RecordBatch>>(
+    join(source, "protocol/recordBatch/v0/decoder"),
+    (original) => async (decoder) => {
+      const batch = await original(decoder);
+      const offset = String(BigInt(batch.firstOffset) + BigInt(batch.lastOffsetDelta));
+      if (batch.records.at(-1)?.offset !== offset) {
+        const { records: _, ...batchContext } = batch;
+        const end = { offset, key: null, value: null, headers: {}, isControlRecord: true, batchContext };
+        batch.records.push(end);
+      }
+      return batch;
     },
   );
 }

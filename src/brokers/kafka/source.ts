@@ -101,7 +101,8 @@ export class KafkaSource implements MembershipEvents {
 
   filtered({ topic, partition: number, first, last, end }: FilteredBatch): void {
     const partition = this.parts.partitions.get(idOf({ topic, partition: number }));
-    if (partition?.ready !== true || this.closed || first === null || first > partition.position) return;
+    if (partition?.ready !== true || this.closed || first === null) return;
+    if (first > partition.position && partition.setBackAt !== partition.position) return this.setBack(partition);
     partition.readTo(last + 1);
     partition.end = end;
     if (partition.dirty) this.parts.commits.moved(partition);
@@ -174,7 +175,7 @@ export class KafkaSource implements MembershipEvents {
     consumer.seek({ topic, partition: number, offset: String(partition.position) });
   }
 
-  /** A fetch began behind our position: it is older than the assignment, or what comes next is deleted, or not for us. */
+  /** A fetch brought what lies behind our position: it is older than the assignment, or what comes next is deleted, or not for us. */
   private setBack(partition: Partition): void {
     partition.ready = false;
     partition.setBackAt = partition.position;
