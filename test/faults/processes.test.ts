@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, inject, test } from "vitest";
+import { highestGeneration } from "./generations.ts";
 import { javaConsumer } from "./java.ts";
 import { Ledger, report } from "./ledger.ts";
 import { until } from "../../scripts/brokers/until.ts";
@@ -33,8 +34,8 @@ async function killEveryTwoSeconds(
   records: number,
 ): Promise<Record<string, number>> {
   const workers = await Promise.all([new Worker(options).ready(), new Worker(options).ready()]);
-  let kills = 0;
   const all = [...workers];
+  const kills = (): number => all.reduce((sum, worker) => sum + worker.kills, 0);
   const sending = (async () => {
     for (let sent = 0; sent < records; sent += 1_000) {
       await ledger.send(1_000);
@@ -44,12 +45,10 @@ async function killEveryTwoSeconds(
   let done = false;
   const finished = sending.then(() => ledger.allCommitted(90_000)).finally(() => (done = true));
   const killing = (async () => {
-    for (;;) {
+    for (let victim = 0; ; victim = 1 - victim) {
       await sleep(2_000);
-      if (done || kills >= 12) return;
-      const victim = kills % 2;
+      if (done || kills() >= 12) return;
       await workers[victim]?.kill();
-      kills += 1;
       const next = new Worker(options);
       workers[victim] = next;
       all.push(next);
@@ -57,7 +56,8 @@ async function killEveryTwoSeconds(
   })();
   await Promise.all([finished, killing]);
   await Promise.all(workers.map((worker) => worker.close()));
-  return { kills, assignments: all.reduce((sum, { assignments }) => sum + assignments, 0) };
+  const generation = await highestGeneration(kafka, ledger.groupId);
+  return { kills: kills(), generation, assignments: all.reduce((sum, { assignments }) => sum + assignments, 0) };
 }
 
 describe.skipIf(kafka === undefined)("processes that die", () => {
@@ -68,6 +68,7 @@ describe.skipIf(kafka === undefined)("processes that die", () => {
     const account = await ledger.settle();
     report("SIGKILL, at least once", struck, account);
     expect(struck["kills"]).toBeGreaterThan(3);
+    expect(struck["generation"]).toBeGreaterThan(3);
     expect(account).toMatchObject({ sent: 200_000, lost: 0, foreign: 0 });
     await ledger.close();
   });
@@ -81,6 +82,7 @@ describe.skipIf(kafka === undefined)("processes that die", () => {
     const java = ledger.account(await javaConsumer(kafka, ledger.output));
     report("SIGKILL, exactly once", struck, { account, java });
     expect(struck["kills"]).toBeGreaterThan(3);
+    expect(struck["generation"]).toBeGreaterThan(3);
     expect(account).toEqual({ sent: 50_000, lost: 0, duplicated: 0, reordered: 0, foreign: 0 });
     expect(java).toMatchObject({ lost: 0, duplicated: 0, foreign: 0 });
     await ledger.close();
@@ -98,7 +100,7 @@ describe.skipIf(kafka === undefined)("processes that die", () => {
         what: "a first commit",
         ms: 20_000,
       });
-      zombie.signal("SIGSTOP");
+      await zombie.stop();
       const other = await new Worker(options).ready();
       let back = 0;
       let before = await ledger.committed();
@@ -112,7 +114,7 @@ describe.skipIf(kafka === undefined)("processes that die", () => {
       await sleep(2 * sessionTimeoutMs);
       await until(check, { what: "the other to do all", ms: 30_000, everyMs: 50 });
       const known = zombie.assignments;
-      zombie.signal("SIGCONT");
+      zombie.resume();
       await ledger.send(2_000);
       await until(() => zombie.assignments > known, {
         what: () => `the zombie to rejoin: ${zombie.lines.join(" | ")}`,
@@ -123,9 +125,10 @@ describe.skipIf(kafka === undefined)("processes that die", () => {
       const account = await ledger.settle();
       report(
         `SIGSTOP, ${processingGuarantee}`,
-        { stops: 1, rejoins: zombie.assignments - known },
+        { stops: zombie.stops, rejoins: zombie.assignments - known },
         { back, ...account },
       );
+      expect(zombie.stops).toBe(1);
       expect(back).toBe(0);
       expect(account).toMatchObject({ lost: 0, foreign: 0 });
       if (processingGuarantee === "exactly_once") expect(account.duplicated).toBe(0);
@@ -146,7 +149,8 @@ describe.skipIf(kafka === undefined)("processes that die", () => {
     await ledger.allCommitted(30_000);
     await second.close();
     const account = await ledger.settle();
-    report("latest, killed before the first commit", { kills: 1 }, account);
+    report("latest, killed before the first commit", { kills: first.kills }, account);
+    expect(first.kills).toBe(1);
     expect(account).toMatchObject({ sent: 20, lost: 0 });
     await ledger.close();
   });
@@ -166,7 +170,8 @@ describe.skipIf(kafka === undefined)("processes that die", () => {
     await ledger.allCommitted(30_000);
     await second.close();
     const account = await ledger.settle();
-    report(`NODE_ENV=${NODE_ENV}`, { kills: 1 }, account);
+    report(`NODE_ENV=${NODE_ENV}`, { kills: first.kills }, account);
+    expect(first.kills).toBe(1);
     expect(account).toMatchObject({ sent: 2_000, lost: 0 });
     await ledger.close();
   });

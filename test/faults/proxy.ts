@@ -19,6 +19,7 @@ export class Proxy {
   private readonly pairs = new Set<readonly [Socket, Socket]>();
   private mode: Mode = "pass";
   private swallowing: ((request: Buffer) => boolean) | undefined = undefined;
+  private cutting: ((request: Buffer) => boolean) | undefined = undefined;
   private readonly holds: Hold[] = [];
   private target = 0;
 
@@ -70,6 +71,11 @@ export class Proxy {
     this.swallowing = which;
   }
 
+  /** Cuts the connection of the next request for which `which` holds; the broker does not get it. */
+  cutAt(which: (request: Buffer) => boolean): void {
+    this.cutting = which;
+  }
+
   /**
    * Holds back the next request for which `which` holds, and all behind it on its connection. Resolves then, with what lets them go.
    *
@@ -106,6 +112,11 @@ export class Proxy {
     client.on("data", (bytes: Buffer) => {
       if (this.mode === "hole") return;
       for (const request of requests.take(bytes)) {
+        if (this.cutting?.(request) === true) {
+          this.cutting = undefined;
+          this.cuts += 1;
+          return end();
+        }
         if (this.swallowing?.(request) === true) {
           this.swallowing = undefined;
           swallow = true;
@@ -173,7 +184,18 @@ class Requests {
   }
 }
 
-/** True for a request of Kafka's protocol with this API key: 0 Produce, 22 InitProducerId, 25 AddOffsetsToTxn, 26 EndTxn, 28 TxnOffsetCommit. */
-export function isRequest(apiKey: number): (request: Buffer) => boolean {
-  return (request) => request.length > 6 && request.readInt16BE(4) === apiKey;
+/**
+ * True for a request of Kafka's protocol with this API key, of this client or of any: 0 Produce, 1 Fetch, 8 OffsetCommit, 9 OffsetFetch, 11 JoinGroup,
+ * 12 Heartbeat, 13 LeaveGroup, 22 InitProducerId, 25 AddOffsetsToTxn, 26 EndTxn, 28 TxnOffsetCommit.
+ */
+export function isRequest(apiKey: number, clientId?: string): (request: Buffer) => boolean {
+  return (request) =>
+    request.length >= 14 &&
+    request.readInt16BE(4) === apiKey &&
+    (clientId === undefined || clientIdOf(request) === clientId);
+}
+
+function clientIdOf(request: Buffer): string {
+  const length = Math.max(0, request.readInt16BE(12)); // -1: none
+  return request.toString("utf8", 14, 14 + length);
 }

@@ -139,7 +139,7 @@ describe.skipIf(inject("kafka") === undefined)("a transaction that is struck at 
       const holding = kafka.proxy.hold(endTransaction);
       await ledger.send(200);
       const end = await holding;
-      old.signal("SIGSTOP");
+      await old.stop();
       let fence: (() => void) | undefined;
       // Not that of the app's other producer, which has no transactional id.
       const fencing = kafka.proxy.hold((request) => initProducer(request) && request.includes(ledger.groupId));
@@ -159,7 +159,7 @@ describe.skipIf(inject("kafka") === undefined)("a transaction that is struck at 
       const [committed] = await ledger.committed();
       owner.goOn();
       const known = old.assignments;
-      old.signal("SIGCONT");
+      old.resume();
       await until(() => old.assignments > known, { what: "the old one to rejoin", ms: 30_000 });
       const rejoins = old.assignments - known;
       await ledger.allCommitted();

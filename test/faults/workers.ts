@@ -1,7 +1,8 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 import type { ProcessingGuarantee } from "millrace";
 import type { KafkaOptions } from "millrace/kafka";
 import { until } from "../../scripts/brokers/until.ts";
@@ -22,6 +23,8 @@ export interface WorkerOptions {
 /** A process of its own that runs `worker.js`. */
 export class Worker {
   readonly lines: string[] = [];
+  /** Times that the system stopped it. */
+  stops = 0;
   private readonly child: ChildProcess;
   private readonly exited: Promise<unknown>;
 
@@ -46,6 +49,16 @@ export class Worker {
     return this.lines.findLast((line) => line.startsWith("ASSIGNED"))?.slice("ASSIGNED ".length) ?? "";
   }
 
+  /** 1 when it was killed: the system says which signal ended it. */
+  get kills(): number {
+    return this.child.signalCode === "SIGKILL" ? 1 : 0;
+  }
+
+  /** Times that it gave up a consumer for a new one. */
+  get replacements(): readonly string[] {
+    return this.lines.filter((line) => line.startsWith("WARN kafka consumer is replaced"));
+  }
+
   /** Resolves when it runs and the group has given it partitions. */
   async ready(): Promise<this> {
     await until(() => this.assignments > 0, {
@@ -55,8 +68,19 @@ export class Worker {
     return this;
   }
 
-  signal(signal: NodeJS.Signals): void {
-    this.child.kill(signal);
+  /** Resolves when the system has stopped it. */
+  async stop(): Promise<void> {
+    this.child.kill("SIGSTOP");
+    await until(async () => (await stateOf(this.child)).startsWith("T"), {
+      what: "a worker to be stopped",
+      ms: 10_000,
+    });
+    this.stops += 1;
+  }
+
+  /** Lets it go on after a stop. */
+  resume(): void {
+    this.child.kill("SIGCONT");
   }
 
   async kill(): Promise<void> {
@@ -69,4 +93,10 @@ export class Worker {
     this.child.kill("SIGTERM");
     await this.exited;
   }
+}
+
+/** What the system says of a process: `T` when it is stopped. */
+async function stateOf({ pid }: ChildProcess): Promise<string> {
+  const { stdout } = await promisify(execFile)("ps", ["-o", "stat=", "-p", String(pid)]);
+  return stdout.trim();
 }
