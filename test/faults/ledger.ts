@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createRequire } from "node:module";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Admin, Kafka, Producer } from "kafkajs";
 import { silentLogger } from "millrace";
 import { applyKafkajsFixes } from "../../src/brokers/kafka/kafkajs-fixes.ts";
@@ -112,6 +113,21 @@ export class Ledger {
     this.acknowledged.push(...values);
   }
 
+  /** Sends records until the function that it gives is called. */
+  keepSending(): () => Promise<void> {
+    let done = false;
+    const sending = (async () => {
+      while (!done) {
+        await this.send(200);
+        await sleep(20);
+      }
+    })();
+    return () => {
+      done = true;
+      return sending;
+    };
+  }
+
   /** Records that the group has not committed yet. */
   async lag(): Promise<number> {
     const ends = await this.admin.fetchTopicOffsets(this.input);
@@ -137,6 +153,12 @@ export class Ledger {
     const offsets = new Array<number>(this.partitions).fill(-1);
     for (const { partition, offset } of group?.partitions ?? []) offsets[partition] = Number(offset);
     return offsets;
+  }
+
+  /** What the coordinator says of the group: `Stable`, `PreparingRebalance`, … */
+  async state(): Promise<string> {
+    const { groups } = await this.admin.describeGroups([this.groupId]);
+    return groups[0]?.state ?? "";
   }
 
   /** Ends the output with a record per partition, so that a reader knows when it has read all. */

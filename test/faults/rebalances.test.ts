@@ -1,10 +1,9 @@
-import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { asyncScheduler } from "rxjs";
-import { silentLogger, StreamsApp, StreamsBuilder, stringSerde, type BrokerSession, type Delivery } from "millrace";
+import { silentLogger, StreamsApp, StreamsBuilder, stringSerde, type Delivery } from "millrace";
 import { kafkaBroker } from "millrace/kafka";
 import { describe, expect, inject, test } from "vitest";
 import { Ledger, report } from "./ledger.ts";
+import { openSession, placeOf, valueOf } from "./sessions.ts";
 import { until } from "../../scripts/brokers/until.ts";
 
 const kafka = inject("kafka");
@@ -39,39 +38,6 @@ async function join(ledger: Ledger, latencyMs: number, more: object = {}): Promi
   return { app, assignments: () => assignments };
 }
 
-async function openSession(ledger: Ledger, maxInFlight: number): Promise<BrokerSession> {
-  return kafkaBroker({
-    brokers,
-    sessionTimeoutMs: 1_500,
-    rebalanceTimeoutMs: 2_000,
-    rebalanceDrainMs: 200,
-  }).open({
-    groupId: ledger.groupId,
-    maxInFlight,
-    processingGuarantee: "at_least_once",
-    commitIntervalMs: 50,
-    autoOffsetReset: {},
-    topics: [ledger.input],
-    scheduler: asyncScheduler,
-    logger: silentLogger,
-  });
-}
-
-/** Sends record after record, until the function that it gives is called. */
-function keepSending(ledger: Ledger): () => Promise<void> {
-  let done = false;
-  const sending = (async () => {
-    while (!done) {
-      await ledger.send(200);
-      await sleep(20);
-    }
-  })();
-  return () => {
-    done = true;
-    return sending;
-  };
-}
-
 describe.skipIf(kafka === undefined)("rebalances", () => {
   // Red without `if (offset < partition.position) continue` (duplicates in flight) or `rejoining` in src/brokers/kafka/source.ts; order: `lane` of partition.ts.
   test.each(["at_least_once", "exactly_once"] as const)(
@@ -80,7 +46,7 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
       const ledger = await Ledger.open(brokers, { partitions: 6 });
       const settings = { processingGuarantee };
       const stays = await join(ledger, 30, settings);
-      const stopSending = keepSending(ledger);
+      const stopSending = ledger.keepSending();
       const rebalanced = (seen: number): Promise<void> =>
         until(() => stays.assignments() > seen, { what: "a rebalance", ms: 10_000 });
       for (let member = 0; member < 10; member += 1) {
@@ -108,7 +74,7 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
     const ledger = await Ledger.open(brokers, { partitions: 6 });
     const settings = { processingGuarantee: "exactly_once" };
     const stays = await join(ledger, 30, settings);
-    const stopSending = keepSending(ledger);
+    const stopSending = ledger.keepSending();
     let members = 0;
     for (; members < 10; members += 1) {
       const { app } = await join(ledger, 30, settings);
@@ -133,7 +99,7 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
     let most = 0;
     let crashes = 0;
     for (let left = 3; left > 0; left -= 1) {
-      const session = await openSession(ledger, 100);
+      const session = await openSession(brokers, ledger, { maxInFlight: 100 });
       const target = left === 1 ? 3_000 : acked.size + 800;
       outstanding = 0;
       const subscription = session.deliveries([ledger.input]).subscribe((delivery) => {
@@ -167,13 +133,13 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
     const ledger = await Ledger.open(brokers, { partitions: 2 });
     await ledger.send(200);
     const held: Delivery[] = [];
-    const slow = await openSession(ledger, 1_000);
+    const slow = await openSession(brokers, ledger, { maxInFlight: 1_000 });
     const first = slow.deliveries([ledger.input]).subscribe((delivery) => held.push(delivery));
     await until(() => held.length === 200, { what: "all in hand", ms: 20_000 });
-    const fast = await openSession(ledger, 1_000);
+    const fast = await openSession(brokers, ledger, { maxInFlight: 1_000 });
     const taken = new Set<number>();
     const second = fast.deliveries([ledger.input]).subscribe((delivery) => {
-      taken.add(Number(/\/(\d+)@/.exec(delivery.position)?.[1]));
+      taken.add(placeOf(delivery).partition);
       delivery.ack();
     });
     await until(async () => taken.size === 1 && (await ledger.committed())[[...taken][0] ?? 0] !== 0, {
@@ -188,12 +154,12 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
     const before = await ledger.committed();
     let late = 0;
     for (const delivery of held) {
-      if (!delivery.position.includes(`/${partition}@`) || late === 10) continue;
+      if (placeOf(delivery).partition !== partition || late === 10) continue;
       late += 1;
       delivery.ack();
     }
     // Acks of the partition that it kept are committed after those: then the late ones have had their time.
-    for (const delivery of held) if (!delivery.position.includes(`/${partition}@`)) delivery.ack();
+    for (const delivery of held) if (placeOf(delivery).partition !== partition) delivery.ack();
     await until(async () => (await ledger.committed())[1 - partition] === (await endOf(ledger, 1 - partition)), {
       what: "the rest",
       ms: 20_000,
@@ -208,65 +174,7 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
     await fast.close();
     await ledger.close();
   });
-
-  // Red without `this.flow.reset()` in src/brokers/kafka/source.ts `joined`: kafkajs forgets what is paused.
-  test("a rebalance while the credit is used up", async () => {
-    const ledger = await Ledger.open(brokers, { partitions: 4 });
-    await ledger.send(1_000);
-    const waiting: Delivery[] = [];
-    let outstanding = 0;
-    let most = 0;
-    const done = new Set<string>();
-    const take = (delivery: Delivery): void => {
-      outstanding += 1;
-      most = Math.max(most, outstanding);
-      waiting.push(delivery);
-      if (delivery.lane !== undefined) setMaxListeners(0, delivery.lane.signal);
-      delivery.lane?.signal.addEventListener("abort", () => {
-        const place = waiting.indexOf(delivery);
-        if (place < 0) return;
-        waiting.splice(place, 1);
-        outstanding -= 1;
-      });
-    };
-    const session = await openSession(ledger, 10);
-    const subscription = session.deliveries([ledger.input]).subscribe(take);
-    await until(() => outstanding === 10, { what: "the credit to be used up", ms: 20_000 });
-    let rebalances = 0;
-    for (; rebalances < 6; rebalances += 2) {
-      const other = await openSession(ledger, 10);
-      let got = 0;
-      const reading = other.deliveries([ledger.input]).subscribe(() => (got += 1));
-      await until(() => got > 0, { what: "the other to get some", ms: 20_000 });
-      reading.unsubscribe();
-      await other.close();
-    }
-    const acking = setInterval(() => {
-      for (const delivery of waiting.splice(0)) {
-        outstanding -= 1;
-        done.add(valueOf(delivery));
-        delivery.ack();
-      }
-    }, 1);
-    await until(() => done.size === 1_000, {
-      what: () => `no hang: ${done.size} of 1000`,
-      ms: 30_000,
-    });
-    clearInterval(acking);
-    await ledger.allCommitted();
-    const account = ledger.account([...done]);
-    report("no credit during rebalances", { rebalances }, { most, ...account });
-    expect(most).toBeLessThanOrEqual(10);
-    expect(account).toMatchObject({ lost: 0 });
-    subscription.unsubscribe();
-    await session.close();
-    await ledger.close();
-  });
 });
-
-function valueOf({ record }: Delivery): string {
-  return new TextDecoder().decode(record.value ?? new Uint8Array());
-}
 
 async function endOf(ledger: Ledger, partition: number): Promise<number> {
   const ends = await ledger.admin.fetchTopicOffsets(ledger.input);
