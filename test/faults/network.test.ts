@@ -1,10 +1,12 @@
-import type { ProcessingGuarantee } from "millrace";
+import type { BrokerSession, Delivery, ProcessingGuarantee } from "millrace";
 import type { KafkaOptions } from "millrace/kafka";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { Ledger, report } from "./ledger.ts";
 import { startProxiedKafka, type ProxiedKafka } from "./proxied-kafka.ts";
 import { isRequest, type Proxy } from "./proxy.ts";
+import { openSession, valueOf } from "./sessions.ts";
 import { until } from "../../scripts/brokers/until.ts";
+import { Watch } from "./watch.ts";
 import { Worker } from "./workers.ts";
 
 function workerOf(
@@ -194,4 +196,119 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
     expect(account).toMatchObject({ sent: 100, lost: 0, foreign: 0 });
     await ledger.close();
   });
+
+  // Red with a commit of `position` in place of `watermark` in src/brokers/kafka/offset-commits.ts `commitOnce`: the group passes what is in flight.
+  test("commits that are under way when a member joins, and when it leaves", async () => {
+    const ledger = await Ledger.open(brokers);
+    const watch = new Watch(ledger);
+    const values = new Set<string>();
+    const join = async (clientId: string): Promise<Member> => {
+      const session = await openSession(brokers, ledger, { maxInFlight: 200, kafka: { clientId } });
+      const member = { session, taken: 0 };
+      session.deliveries([ledger.input]).subscribe((delivery) => {
+        member.taken += 1;
+        setTimeout(() => {
+          if (watch.ack(delivery)) values.add(valueOf(delivery));
+        }, Math.random() * 30);
+      });
+      return member;
+    };
+    const stopSending = ledger.keepSending();
+    const steady = await join("steady");
+    const commitUnderWay = (): Promise<() => void> => proxy.hold(isRequest(8, "steady"));
+    const rebalancing = (): Promise<void> =>
+      until(async () => (await ledger.state()) === "PreparingRebalance", { what: "a rebalance", ms: 10_000 });
+    let held = 0;
+    const letGo = (release: () => void): void => {
+      held += 1;
+      release();
+    };
+    for (let round = 0; round < 2; round += 1) {
+      const atJoin = await commitUnderWay();
+      const guest = await join("guest");
+      await rebalancing();
+      letGo(atJoin);
+      await until(() => guest.taken > 0, { what: "the guest's share", ms: 20_000 });
+      const atLeave = await commitUnderWay();
+      await guest.session.close();
+      await rebalancing();
+      letGo(atLeave);
+    }
+    await stopSending();
+    await ledger.allCommitted();
+    await watch.end();
+    await steady.session.close();
+    const { looks, back, ahead } = watch;
+    const { reordered: _, ...account } = ledger.account([...values]);
+    report("commits under way at a rejoin", { held }, { looks, back, ahead, ...account });
+    expect(held).toBe(4);
+    expect({ back, ahead }).toEqual({ back: 0, ahead: 0 });
+    expect(account).toMatchObject({ lost: 0, foreign: 0 });
+    await ledger.close();
+  });
+
+  // Red without `ready` in src/brokers/kafka/offset-commits.ts `commitOnce`.
+  test("no commit between a rejoin and the answer to where the group stands", async () => {
+    const ledger = await Ledger.open(brokers, { partitions: 1 });
+    const watch = new Watch(ledger);
+    await ledger.send(100);
+    const inHand: Delivery[] = [];
+    const steady = await openSession(brokers, ledger, { maxInFlight: 100, kafka: { clientId: "steady" } });
+    const values = new Set<string>();
+    const ack = (delivery: Delivery): void => {
+      if (watch.ack(delivery)) values.add(valueOf(delivery));
+    };
+    let keep = true;
+    const take = (delivery: Delivery): void => {
+      if (keep) inHand.push(delivery);
+      else ack(delivery);
+    };
+    steady.deliveries([ledger.input]).subscribe(take);
+    const standsAt = (offset: number): Promise<void> =>
+      until(async () => (await ledger.committed())[0] === offset, { what: `a commit of ${offset}`, ms: 20_000 });
+    await until(() => inHand.length === 100, { what: "all in hand", ms: 20_000 });
+    for (const delivery of inHand.slice(0, 10)) ack(delivery);
+    await standsAt(10);
+    // Its session ends, unknown to it, and another does all.
+    const beat = await proxy.hold(isRequest(12, "steady"));
+    const guest = await openSession(brokers, ledger, { maxInFlight: 100, kafka: { clientId: "guest" } });
+    guest.deliveries([ledger.input]).subscribe(ack);
+    await standsAt(100);
+    await guest.close();
+    let late = 0;
+    for (const delivery of inHand.slice(10, 20)) if (watch.ack(delivery)) late += 1;
+    const asking = proxy.hold(isRequest(9, "steady"));
+    beat();
+    const answer = await asking;
+    // It is a member again, and its time to commit comes many times between two heartbeats.
+    for (let beats = 0; beats < 2; beats += 1) await passes(proxy, isRequest(12, "steady"));
+    keep = false;
+    answer();
+    await ledger.send(50);
+    await ledger.allCommitted();
+    await watch.end();
+    await steady.close();
+    const { looks, back, ahead } = watch;
+    const { reordered: _, ...account } = ledger.account([...values]);
+    report("acks before a rejoin that are behind the group", { late }, { looks, back, ahead, ...account });
+    expect(late).toBe(10);
+    expect({ back, ahead }).toEqual({ back: 0, ahead: 0 });
+    expect(account).toMatchObject({ sent: 150, lost: 0, foreign: 0 });
+    await ledger.close();
+  });
 });
+
+interface Member {
+  readonly session: BrokerSession;
+  taken: number;
+}
+
+/** Resolves when such a request passes. */
+function passes(proxy: Proxy, which: (request: Buffer) => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    proxy.swallowAnswerTo((request) => {
+      if (which(request)) resolve();
+      return false;
+    });
+  });
+}
