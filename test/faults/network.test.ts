@@ -74,8 +74,9 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
     await moves(ledger);
     // Heartbeats are made between fetches: neither comes any more, and no connection is lost.
     const release = await proxy.hold(isRequest(1, "worker"));
-    await until(() => worker.replacements.length > 0, { what: "a new consumer", ms: 20_000 });
-    const silences = worker.replacements.filter((line) => line.includes("no heartbeat and no fetch")).length;
+    const silences = (): number =>
+      worker.replacements.filter((line) => line.includes("no heartbeat and no fetch")).length;
+    await until(() => silences() > 0, { what: "a new consumer", ms: 30_000 });
     await ledger.send(500);
     await ledger.allCommitted();
     release();
@@ -83,8 +84,8 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
     await ledger.allCommitted();
     await worker.close();
     const account = await ledger.settle();
-    report("a silent consumer", { silences }, account);
-    expect(silences).toBe(1);
+    report("a silent consumer", { silences: silences() }, account);
+    expect(silences()).toBeGreaterThan(0);
     expect(account).toMatchObject({ sent: 3_000, lost: 0, foreign: 0 });
     await ledger.close();
   });
@@ -275,12 +276,12 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
     guest.deliveries([ledger.input]).subscribe(ack);
     await standsAt(100);
     await guest.close();
-    let late = 0;
-    for (const delivery of inHand.slice(10, 20)) if (watch.ack(delivery)) late += 1;
     const asking = proxy.hold(isRequest(9, "steady"));
     beat();
-    const answer = await asking;
-    // It is a member again, and its time to commit comes many times between two heartbeats.
+    const answer = await asking; // it is a member again, and asks where the group stands
+    let late = 0;
+    for (const delivery of inHand.slice(10, 20)) if (watch.ack(delivery)) late += 1;
+    // Its time to commit comes many times between two heartbeats.
     for (let beats = 0; beats < 2; beats += 1) await passes(proxy, isRequest(12, "steady"));
     keep = false;
     answer();
@@ -290,7 +291,7 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
     await steady.close();
     const { looks, back, ahead } = watch;
     const { reordered: _, ...account } = ledger.account([...values]);
-    report("acks before a rejoin that are behind the group", { late }, { looks, back, ahead, ...account });
+    report("acks after a rejoin, behind the group", { late }, { looks, back, ahead, ...account });
     expect(late).toBe(10);
     expect({ back, ahead }).toEqual({ back: 0, ahead: 0 });
     expect(account).toMatchObject({ sent: 150, lost: 0, foreign: 0 });
