@@ -6,12 +6,11 @@ export interface NodeAddress {
   readonly dir: string;
 }
 
+/** Added to a node's `server.properties`, over what is there. */
+export type NodeConfig = Readonly<Record<string, string>> | ((node: NodeAddress) => Readonly<Record<string, string>>);
+
 /** The node's `server.properties`. */
-export function serverProperties(
-  node: NodeAddress,
-  all: readonly NodeAddress[],
-  config: Readonly<Record<string, string>>,
-): string {
+export function serverProperties(node: NodeAddress, all: readonly NodeAddress[], config: NodeConfig): string {
   const replicas = Math.min(3, all.length);
   const properties = {
     "node.id": node.id,
@@ -32,7 +31,7 @@ export function serverProperties(
     "share.coordinator.state.topic.num.partitions": 3,
     "share.coordinator.state.topic.replication.factor": replicas,
     "share.coordinator.state.topic.min.isr": Math.max(1, replicas - 1),
-    ...config,
+    ...(typeof config === "function" ? config(node) : config),
   };
   return Object.entries(properties)
     .map(([name, value]) => `${name}=${value}\n`)

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Kafka, logLevel } from "kafkajs";
 import { findJava } from "./java.ts";
-import { serverProperties, type NodeAddress } from "./kafka-config.ts";
+import { serverProperties, type NodeAddress, type NodeConfig } from "./kafka-config.ts";
 import { kafkaClasspath } from "./kafka-jars.ts";
 import { freePorts } from "./ports.ts";
 import { Server } from "./process.ts";
@@ -17,8 +17,10 @@ export interface KafkaClusterOptions {
   readonly nodes?: 1 | 3;
   /** Folder of the nodes' files. @default a new temporary one, which `stop` removes */
   readonly dir?: string;
-  /** Added to each node's `server.properties`. */
-  readonly config?: Readonly<Record<string, string>>;
+  /** Added to each node's `server.properties`; what it says of listeners must keep the node's own two. */
+  readonly config?: NodeConfig;
+  /** Added to the arguments of the storage tool's `format`, as `--add-scram`. */
+  readonly formatArgs?: readonly string[];
   /** Whether it goes on when this process ends. @default false */
   readonly detached?: boolean;
 }
@@ -66,7 +68,7 @@ export async function startKafka(options: KafkaClusterOptions = {}): Promise<Kaf
     if (options.dir === undefined) removeFolder(dir);
   };
   try {
-    await writeAndFormat(addresses, run, options.config ?? {});
+    await writeAndFormat(addresses, run, options);
     for (const address of addresses) {
       nodes.push(new Node(address, { java, classpath, detached }));
     }
@@ -93,7 +95,7 @@ async function addressesIn(dir: string, count: number): Promise<NodeAddress[]> {
 async function writeAndFormat(
   addresses: readonly NodeAddress[],
   run: RunJava,
-  config: Readonly<Record<string, string>>,
+  { config = {}, formatArgs = [] }: KafkaClusterOptions,
 ): Promise<void> {
   // As Kafka writes UUIDs. The first byte keeps it from beginning with a dash.
   const clusterId = Buffer.concat([Buffer.of(0), randomBytes(15)]).toString("base64url");
@@ -102,7 +104,8 @@ async function writeAndFormat(
       const file = join(node.dir, "server.properties");
       mkdirSync(node.dir, { recursive: true });
       writeFileSync(file, serverProperties(node, addresses, config));
-      await finished(run("kafka.tools.StorageTool", ["format", "-t", clusterId, "-c", file, "--ignore-formatted"]));
+      const args = ["format", "-t", clusterId, "-c", file, "--ignore-formatted", ...formatArgs];
+      await finished(run("kafka.tools.StorageTool", args));
     }),
   );
 }
