@@ -4,7 +4,7 @@ import { silentLogger } from "../../core/logger.ts";
 import type { Logger } from "../../core/logger.ts";
 import { applyKafkajsFixes } from "./kafkajs-fixes.ts";
 import { kafkajsLog } from "./kafkajs-log.ts";
-import type { KafkaSettings } from "./options.ts";
+import type { KafkaCodecName, KafkaSettings } from "./options.ts";
 
 /** What a client is for: each is patient in its own way. */
 export type KafkaUse = "consumer" | "producer" | "transactions" | "admin";
@@ -82,14 +82,26 @@ function loadKafkajs(logger: Logger): typeof import("kafkajs") {
   return require("kafkajs") as typeof import("kafkajs");
 }
 
+/** Codecs that some broker of this process brought along: kafkajs has one registry for all. */
+const registered = new Set<KafkaCodecName>();
+
 function registerCodecs(
-  { CompressionCodecs, CompressionTypes }: typeof import("kafkajs"),
+  { CompressionCodecs, CompressionTypes, KafkaJSNotImplemented }: typeof import("kafkajs"),
   { codecs }: KafkaSettings,
 ): void {
-  // kafkajs types only what it knows of each codec: nothing.
+  // kafkajs types neither what it knows of each codec, which is nothing, nor the message of this error.
+  const NotImplemented = KafkaJSNotImplemented as new (message: string) => Error;
   const registry = CompressionCodecs as Record<number, () => unknown>;
   for (const name of ["snappy", "lz4", "zstd"] as const) {
     const codec = codecs[name];
-    if (codec !== undefined) registry[CompressionTypes[compressions[name]]] = codec;
+    const type = CompressionTypes[compressions[name]];
+    if (codec !== undefined) {
+      registered.add(name);
+      registry[type] = codec;
+    } else if (!registered.has(name)) {
+      registry[type] = () => {
+        throw new NotImplemented(`records are compressed with ${name}, which needs a codec: codecs: { ${name}: … }`);
+      };
+    }
   }
 }
