@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { env } from "node:process";
 import { PubSub, type ClientConfig } from "@google-cloud/pubsub";
@@ -35,10 +35,26 @@ export function isEmulator(client: PubSub): boolean {
 }
 
 function serviceConfig({ projectId }: PubSubSettings): ClientConfig {
+  const named = env["GOOGLE_APPLICATION_CREDENTIALS"];
   const keyFilename = resolve("credentials.json");
-  const fromFile = !env["GOOGLE_APPLICATION_CREDENTIALS"] && existsSync(keyFilename);
+  const fromFile = !named && existsSync(keyFilename);
+  checkKeyFile(named || keyFilename);
   // oxlint-disable-next-line typescript/no-deprecated -- the warning is about files of strangers; this one is the operator's
   return { ...(projectId === undefined ? {} : { projectId }), ...(fromFile ? { keyFilename } : {}) };
+}
+
+/** Of a file that is not JSON the client would quote the beginning, or take it for a key in another format and fail at the first call. */
+function checkKeyFile(file: string): void {
+  // Where it is missing or can't be read, the client says so.
+  if (!existsSync(file)) return;
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) return;
+  }
+  if (typeof content === "object" && content !== null && "type" in content) return;
+  throw new ConfigError(`pubsub: ${file} is no file of credentials: it is not JSON with a "type"`);
 }
 
 function emulated(apiEndpoint: string, projectId: string): PubSub {
