@@ -54,7 +54,7 @@ describe.skipIf(inject("kafka") === undefined).concurrent("acks of Pub/Sub", () 
     await Promise.all(sessions.map((session) => session.close()));
   });
 
-  // Red without the `throw` of src/brokers/pubsub/intake.ts `acknowledge`: what was refused counts as committed.
+  // Red without the `throw` of src/brokers/pubsub/intake.ts `acknowledge`: what was refused counts as committed, and nobody is told.
   test("an ack after its lease has ended, which exactly-once delivery refuses", async () => {
     const topic = `topic-${randomUUID()}`;
     const groupId = `group-${randomUUID()}`;
@@ -84,7 +84,7 @@ describe.skipIf(inject("kafka") === undefined).concurrent("acks of Pub/Sub", () 
     await session.close();
   });
 
-  // Red without the handler of errors in src/brokers/pubsub/intake.ts `confirm` (an unhandled rejection), or its `done`: nothing follows.
+  // Red with a `throw` in the handler of errors of src/brokers/pubsub/intake.ts `confirm`: an unhandled rejection.
   test("acks to a subscription that was deleted", async () => {
     const topic = `topic-${randomUUID()}`;
     const groupId = `group-${randomUUID()}`;

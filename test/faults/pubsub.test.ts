@@ -95,8 +95,7 @@ describe.skipIf(inject("kafka") === undefined)("Pub/Sub", () => {
     await session.close();
   });
 
-  // Red without `closeOptions` in src/brokers/pubsub/pull.ts `subscriptionOptions`: what was acked a moment ago comes twice.
-  // Red with an ack in place of the nack in src/brokers/pubsub/intake.ts `giveBack`: what was not is lost.
+  // Red with an ack in place of the nack in src/brokers/pubsub/intake.ts `giveBack`: what was not acked is lost.
   test("a close with deliveries in hand", async () => {
     const topic = `topic-${randomUUID()}`;
     const groupId = `group-${randomUUID()}`;
