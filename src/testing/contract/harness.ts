@@ -1,6 +1,6 @@
 import { asyncScheduler } from "rxjs";
 import type { Broker, BrokerSession, SessionOptions } from "../../core/broker.ts";
-import { silentLogger } from "../../core/logger.ts";
+import { silentLogger, type Logger } from "../../core/logger.ts";
 
 /** What a broker may lack by its nature. The first four stand in its `capabilities`, the others in the harness's `lacks`. */
 export type BrokerFeature =
@@ -32,6 +32,8 @@ export interface BrokerHarnessOptions {
    * @param partitions as many, where the broker has partitions
    */
   readonly createTopic: (partitions: number) => Promise<string>;
+  /** Where sessions log. @default silent */
+  readonly logger?: Logger;
   /** Cuts the connection of all sessions, for good. */
   readonly disconnect?: () => Promise<void>;
   /** Called at the end of a case, after its sessions were closed. */
@@ -57,6 +59,7 @@ export interface BrokerHarness {
 /** Makes the harness of one case. */
 export function brokerHarness(options: BrokerHarnessOptions): BrokerHarness {
   const { broker, groupId, lacks = [], deadlineMs = 10_000, quietMs = 50, createTopic, disconnect } = options;
+  const { logger = silentLogger } = options;
   const sessions: BrokerSession[] = [];
   return {
     broker,
@@ -77,7 +80,7 @@ export function brokerHarness(options: BrokerHarnessOptions): BrokerHarness {
         commitIntervalMs: 10,
         autoOffsetReset: {},
         scheduler: asyncScheduler,
-        logger: silentLogger,
+        logger,
         ...given,
       });
       sessions.push(session);
