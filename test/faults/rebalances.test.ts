@@ -39,7 +39,7 @@ async function join(ledger: Ledger, latencyMs: number, more: object = {}): Promi
 }
 
 describe.skipIf(kafka === undefined)("rebalances", () => {
-  // Red without `if (offset < partition.position) continue` (duplicates in flight) or `rejoining` in src/brokers/kafka/source.ts; order: `lane` of partition.ts.
+  // At least once: red with a commit of `position` in place of `watermark` in src/brokers/kafka/offset-commits.ts `commitOnce`.
   test.each(["at_least_once", "exactly_once"] as const)(
     "%s: ten members join and leave, one after the other",
     async (processingGuarantee) => {
@@ -128,7 +128,7 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
     await ledger.close();
   });
 
-  // Red without `if (delivery.partition.lost) return` in src/brokers/kafka/hand-out.ts `acked` together with `ready && !lost` in offset-commits.ts `commitOnce`.
+  // Stays green without `if (delivery.partition.lost) return` of src/brokers/kafka/hand-out.ts `acked` and `ready && !lost` of offset-commits.ts `commitOnce`.
   test("an ack after the partition was taken away does not take the group back", async () => {
     const ledger = await Ledger.open(brokers, { partitions: 2 });
     await ledger.send(200);

@@ -21,7 +21,7 @@ export class Watch {
 
   constructor(ledger: Ledger) {
     this.ledger = ledger;
-    this.running = until(() => this.look(), { what: "the end of the watch", ms: 120_000 });
+    this.running = until(() => this.glance(), { what: "the end of the watch", ms: 120_000 });
   }
 
   /** Acks a delivery, unless its partition was taken away: true when it was ours. */
@@ -37,13 +37,19 @@ export class Watch {
     return true;
   }
 
+  /** Resolves after so many more looks. */
+  async look(times: number): Promise<void> {
+    const enough = this.looks + times;
+    await until(() => this.looks >= enough, { what: "looks at the group" });
+  }
+
   /** Ends after one more look. */
   async end(): Promise<void> {
     this.done = true;
     await this.running;
   }
 
-  private async look(): Promise<boolean> {
+  private async glance(): Promise<boolean> {
     const { done, before } = this;
     const now = await this.ledger.committed().catch(() => undefined); // the coordinator is not there yet
     if (now === undefined) return done;
