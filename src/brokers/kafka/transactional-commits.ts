@@ -276,11 +276,12 @@ export class TransactionalCommits implements Commits {
   }
 
   /** Finds the records that the broker refuses, by halves, in transactions that are aborted: nothing of them is ever seen. */
-  private async findRefused({ topic, partition }: Partition, outputs: Settled["outputs"]): Promise<void> {
+  private async findRefused(partition: Partition, outputs: Settled["outputs"]): Promise<void> {
     const { transactions, settings, options, catalog } = this.parts;
+    const source = { topic: partition.topic, partition: partition.partition };
     const refused = async (some: Settled["outputs"]): Promise<void> => {
-      if (some.length === 0) return;
-      const source = { topic, partition };
+      // Who holds it now must not be fenced.
+      if (some.length === 0 || partition.lost) return;
       const writer = new TransactionalWriter({ transactions, settings, groupId: options.groupId, catalog, source });
       try {
         await writer.fence();
