@@ -77,13 +77,13 @@ describe.skipIf(kafka === undefined)("processes that die", () => {
   test("exactly once: SIGKILL every two seconds", async () => {
     const ledger = await Ledger.open(brokers, { partitions: 4 });
     const options = optionsFor(ledger, { latencyMs: 20, processingGuarantee: "exactly_once" });
-    const struck = await killEveryTwoSeconds(ledger, options, 50_000);
+    const struck = await killEveryTwoSeconds(ledger, options, 200_000);
     const account = await ledger.settle();
     const java = ledger.account(await javaConsumer(kafka, ledger.output));
     report("SIGKILL, exactly once", struck, { account, java });
     expect(struck["kills"]).toBeGreaterThan(3);
     expect(struck["generation"]).toBeGreaterThan(3);
-    expect(account).toEqual({ sent: 50_000, lost: 0, duplicated: 0, reordered: 0, foreign: 0 });
+    expect(account).toEqual({ sent: 200_000, lost: 0, duplicated: 0, reordered: 0, foreign: 0 });
     expect(java).toMatchObject({ lost: 0, duplicated: 0, foreign: 0 });
     await ledger.close();
   });
