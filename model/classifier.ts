@@ -7,6 +7,8 @@ import { cnnArtifacts, readCnnMetadata } from "./artifacts.ts";
 export interface ImageRange {
   readonly start: number;
   readonly end: number;
+  /** Images that come with the range and that it refers to, instead of the set's: 784 bytes each. */
+  readonly pixels?: Uint8Array;
 }
 
 /** What the network says about the images of a range, in the order of their indices. */
@@ -64,14 +66,14 @@ export function imageCodec(images: Uint8Array): Required<TensorCodec<ImageRange,
   const count = images.length / imagePixels;
   return {
     rows: ({ start, end }) => end - start,
-    slice: ({ start }, from, to) => ({ start: start + from, end: start + to }),
+    slice: (range, from, to) => ({ ...range, start: range.start + from, end: range.start + to }),
     join: joinClassifications,
     encode: (ranges, rows) => {
       for (const range of ranges) checkRange(range, count);
       const pixels = new Uint8Array(rows * imagePixels);
       let offset = 0;
-      for (const { start, end } of ranges) {
-        pixels.set(images.subarray(start * imagePixels, end * imagePixels), offset);
+      for (const { start, end, pixels: own = images } of ranges) {
+        pixels.set(own.subarray(start * imagePixels, end * imagePixels), offset);
         offset += (end - start) * imagePixels;
       }
       return { pixels: { type: "uint8", shape: [rows, imageSide, imageSide, 1], data: pixels } };
@@ -80,7 +82,8 @@ export function imageCodec(images: Uint8Array): Required<TensorCodec<ImageRange,
   };
 }
 
-function checkRange({ start, end }: ImageRange, count: number): void {
+function checkRange({ start, end, pixels }: ImageRange, images: number): void {
+  const count = pixels === undefined ? images : pixels.length / imagePixels;
   if (Number.isInteger(start) && Number.isInteger(end) && 0 <= start && start < end && end <= count) return;
   throw new InferenceError(`range [${start}, ${end}): expected integers, 0 <= start < end <= ${count}`);
 }

@@ -10,6 +10,8 @@ export type LoadedTopology = import("../topology/topology.ts").Topology;
 
 /** What a module may export as `runDefaults`; flags go before it. */
 export interface RunDefaults {
+  /** Names the dead letter topic, when no application is named. */
+  readonly applicationId?: string;
   /** Consumer group, when neither group nor application is named. */
   readonly groupId?: string;
   /** Name of a topic at Pub/Sub, by the name that the topology uses. */

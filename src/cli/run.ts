@@ -37,7 +37,7 @@ export async function run(module: string, flags: RunFlags): Promise<void> {
   });
   const { broker, publish } = await chooseBroker(flags, defaults.pubsubTopics ?? {});
   const topic = publish === undefined ? undefined : (input ?? onlyTopic(topology));
-  const applicationId = flags.applicationId ?? "millrace";
+  const applicationId = flags.applicationId ?? defaults.applicationId ?? "millrace";
   const app = new StreamsApp(topology, {
     applicationId,
     groupId: flags.groupId ?? flags.applicationId ?? defaults.groupId ?? applicationId,

@@ -15,21 +15,32 @@ export async function serve(
   drainMs: number,
   input: (stopped: AbortSignal) => Promise<number>,
 ): Promise<void> {
-  const stop = new AbortController();
-  const onSignal = (): void => stop.abort();
-  process.once("SIGINT", onSignal);
-  process.once("SIGTERM", onSignal);
-  const ended = lastValueFrom(app.states).then(onSignal);
-  const published = await input(stop.signal);
-  if (!stop.signal.aborted) await Promise.race([app.whenSettled(published).catch(() => {}), aborted(stop.signal)]);
-  process.off("SIGINT", onSignal);
-  process.off("SIGTERM", onSignal);
+  const { stopped, stop, dispose } = stopSignal();
+  const ended = lastValueFrom(app.states).then(stop);
+  const published = await input(stopped);
+  if (!stopped.aborted) await Promise.race([app.whenSettled(published).catch(() => {}), aborted(stopped)]);
+  dispose();
   setTimeout(() => process.kill(process.pid, "SIGKILL"), drainMs + graceMs).unref();
   await app.close({ drainMs });
   await ended;
   if (app.error === undefined) return;
   process.stderr.write(`error: ${app.error.message}\n`);
   process.exitCode = 1;
+}
+
+/** Aborts with the first SIGINT or SIGTERM, or when `stop` is called; after `dispose` signals do again what they do by default. */
+export function stopSignal(): {
+  readonly stopped: AbortSignal;
+  readonly stop: () => void;
+  readonly dispose: () => void;
+} {
+  const controller = new AbortController();
+  const stop = (): void => controller.abort();
+  const dispose = (): void => {
+    for (const signal of ["SIGINT", "SIGTERM"]) process.off(signal, stop);
+  };
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, stop);
+  return { stopped: controller.signal, stop, dispose };
 }
 
 /** The input of an app whose records come from elsewhere: it publishes none, and ends with `stopped`. */

@@ -1,61 +1,90 @@
-import { memoryBroker, type MemoryBroker } from "../brokers/memory/index.ts";
+import { setTimeout } from "node:timers/promises";
+import type { FastifyInstance } from "fastify";
+import { memoryBroker } from "../brokers/memory/index.ts";
 import { StreamsApp } from "../runtime/streams-app.ts";
-import { inputLines } from "./lines.ts";
-import { serve } from "./serve.ts";
+import { chooseBroker, type BrokerFlags } from "./brokers.ts";
+import { serve, untilStopped } from "./serve.ts";
+import { listen, tokenOf, triggerServer, type ServerFlags } from "./server.ts";
 import { terminalLogger, writeLine, type LogFlags } from "./terminal.ts";
 
-export interface StartFlags extends LogFlags {
+export interface StartFlags extends LogFlags, BrokerFlags, ServerFlags {
   readonly engine: "auto" | "onnx" | "tfjs-node" | "tfjs-wasm";
   readonly drainMs: number;
 }
 
-interface Range {
+export interface Range {
   readonly start: number;
   readonly end: number;
 }
 
-const topic = "INFERENCE";
 const encoder = new TextEncoder();
-/** All requests of a console have one key: its answers come in the order in which it asked. */
-const key = encoder.encode("console");
 
-/** The reference application on the embedded broker: one range and the end, or [0, 10) and then what standard input asks for. */
-export async function runStart(only: Range | undefined, flags: StartFlags): Promise<void> {
-  const { embeddedInference } = await import("millrace/topologies/embedded-inference");
+/** What the page opens with. */
+const firstRange = { start_idx: 0, end_idx: 10 };
+
+/** Time between two tries to run it, milliseconds. */
+const retryMs = 250;
+
+/** The reference application on the embedded broker: one range, and the end. */
+export async function runRange({ start, end }: Range, flags: StartFlags): Promise<void> {
+  const { embeddedInference, runDefaults } = await import("millrace/topologies/embedded-inference");
   const logger = terminalLogger(flags);
   const { engine, drainMs } = flags;
-  const topology = embeddedInference({ input: topic, sink: "console", write: writeLine, engine, logger });
+  const topology = embeddedInference({ sink: "console", write: writeLine, engine, logger });
   const broker = memoryBroker();
-  const app = new StreamsApp(topology, {
-    applicationId: "embedded-inference",
-    groupId: "consumer-group-1",
-    broker,
-    logger,
-  });
+  const { applicationId, groupId } = runDefaults;
+  const app = new StreamsApp(topology, { applicationId, groupId, broker, logger });
   await app.start();
-  await serve(app, drainMs, async (stopped) => {
-    request(broker, only ?? { start: 0, end: 10 });
-    return only === undefined ? 1 + (await readRanges(broker, stopped)) : 1;
+  await serve(app, drainMs, () => {
+    const value = encoder.encode(JSON.stringify({ start_idx: start, end_idx: end }));
+    broker.publish([{ topic: "INFERENCE", key: null, value, headers: [], timestamp: Date.now() }]);
+    return Promise.resolve(1);
   });
 }
 
-/** Publishes a request for each line `start end`; returns how many. */
-async function readRanges(broker: MemoryBroker, stopped: AbortSignal): Promise<number> {
-  let count = 0;
-  for await (const line of inputLines(stopped)) {
-    const [start, end, ...rest] = line.trim().split(/\s+/);
-    if (start === "" || start === undefined) continue;
-    if (end === undefined || rest.length > 0 || Number.isNaN(Number(start)) || Number.isNaN(Number(end))) {
-      process.stderr.write(`error: expected a line of two numbers: start end; got ${JSON.stringify(line)}\n`);
-      continue;
-    }
-    request(broker, { start: Number(start), end: Number(end) });
-    count += 1;
+/** The reference application and its page in one process: runs [0, 10), then what is asked for, until a signal comes. */
+export async function runPage(flags: StartFlags): Promise<void> {
+  const { embeddedInference, predictionLines, predictionSchema, runDefaults } =
+    await import("millrace/topologies/embedded-inference");
+  const { imageClassifier, imageSide, labels, loadTestSet } = await import("millrace/model");
+  const logger = terminalLogger(flags);
+  const { engine, drainMs } = flags;
+  const { applicationId, groupId, pubsubTopics } = runDefaults;
+  const { broker } = await chooseBroker(flags, pubsubTopics);
+  const set = await loadTestSet({ allowSynthetic: true, warn: (message) => logger.warn({}, message) });
+  const topology = embeddedInference({ classifier: imageClassifier({ images: set.images, engine, logger }) });
+  const app = new StreamsApp(topology, { applicationId, groupId, broker, logger });
+  const options = {
+    sessions: { [flags.broker]: broker },
+    gallery: { images: set.images, labels: set.labels, names: labels, side: imageSide },
+    groupId: `${groupId}-results`,
+    app,
+  };
+  const server = await triggerServer(options, logger);
+  app.results("infer").subscribe(({ value }) => {
+    void writeLine(predictionLines(predictionSchema.parse(value), Date.now()));
+  });
+  const address = await listen(server, flags);
+  try {
+    await app.start();
+    await writeLine(`${address} shows what runs here`);
+    await serve(app, drainMs, async (stopped) => {
+      await runFirst(server, stopped);
+      await untilStopped(stopped);
+      return 0;
+    });
+  } finally {
+    await server.close();
   }
-  return count;
 }
 
-function request(broker: MemoryBroker, { start, end }: Range): void {
-  const value = encoder.encode(JSON.stringify({ start_idx: start, end_idx: end }));
-  broker.publish([{ topic, key, value, headers: [], timestamp: Date.now() }]);
+/** Asks for [0, 10) as a client would, once the broker can be reached. */
+async function runFirst(server: FastifyInstance, stopped: AbortSignal): Promise<void> {
+  const token = tokenOf();
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  while (!stopped.aborted) {
+    const { statusCode } = await server.inject({ method: "POST", url: "/runs", headers, body: firstRange });
+    if (statusCode !== 503) return;
+    await setTimeout(retryMs, undefined, { signal: stopped }).catch(() => {});
+  }
 }

@@ -1,4 +1,4 @@
-import { pino } from "pino";
+import { pino, type Logger as PinoLogger } from "pino";
 import type { Logger } from "../core/logger.ts";
 
 export interface LogFlags {
@@ -7,7 +7,7 @@ export interface LogFlags {
 }
 
 /** Logs to standard error: standard output is for results. Lines for people, or pino's JSON. */
-export function terminalLogger({ json, verbose }: LogFlags): Logger {
+export function terminalLogger({ json, verbose }: LogFlags): PinoLogger & Logger {
   const level = verbose ? "info" : "warn";
   if (json) return pino({ level }, pino.destination({ dest: 2, sync: true }));
   return pino({ level, base: null }, { write: (line) => process.stderr.write(`${forPeople(line)}\n`) });

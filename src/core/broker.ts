@@ -107,6 +107,8 @@ export interface BrokerSession {
    * Absent where a broker has no offsets.
    */
   lag?(): ReadonlyMap<string, number>;
+  /** False while the session has lost its broker and tries to get it back by itself. Absent where that can't happen. */
+  connected?(): boolean;
   /** Hands out nothing more, waits up to `ms` milliseconds for what is out, commits, and reports. The Observable of deliveries completes. */
   drain(ms: number): Promise<DrainReport>;
   /** Leaves the group and frees everything. May be called twice. What is unsettled is delivered again to another session. */

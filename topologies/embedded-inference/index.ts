@@ -74,9 +74,11 @@ function testSetClassifier({ engine = "auto", logger }: EmbeddedInferenceOptions
 
 /** What `millrace run` takes where its flags say nothing: the names that the system had which this replaces. */
 export const runDefaults: {
+  readonly applicationId: string;
   readonly groupId: string;
   readonly pubsubTopics: Readonly<Record<string, string>>;
 } = {
+  applicationId: "embedded-inference",
   groupId: "consumer-group-1",
   pubsubTopics: { INFERENCE: "MODEL-INFERENCE", PREDICTIONS: "MODEL-PREDICTIONS" },
 };

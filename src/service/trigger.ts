@@ -1,0 +1,100 @@
+import formbody from "@fastify/formbody";
+import helmet from "@fastify/helmet";
+import rateLimit from "@fastify/rate-limit";
+import type { FastifyInstance } from "fastify";
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import { Desk } from "./desk.ts";
+import { EventLog } from "./event-log.ts";
+import { refuseForeign, requireToken } from "./guard.ts";
+import { health } from "./health.ts";
+import { openApi } from "./open-api.ts";
+import { triggerSettings, type TriggerOptions } from "./options.ts";
+import { answerProblem, Problem } from "./problems.ts";
+import { eventRoutes } from "./routes/events.ts";
+import { pageRoutes } from "./routes/page.ts";
+import { pictureRoutes } from "./routes/pictures.ts";
+import { pushRoutes } from "./routes/push.ts";
+import { runRoutes } from "./routes/runs.ts";
+import { topologyRoutes } from "./routes/topology.ts";
+import { LiveStats } from "./stats.ts";
+
+/**
+ * The trigger as a Fastify plugin: `app.register(trigger, { prefix: "/inference", sessions: { kafka: kafkaBroker(…) } })`.
+ *
+ * Starts runs by HTTP, publishes them to a broker, reads their answers back and shows them. Encapsulated: headers, limits and error answers are those of its
+ * own routes; it logs through the server's logger, opens its sessions when the server gets ready, and closes them with it. A broker that is away does not
+ * keep the server from starting: its requests get 503 meanwhile.
+ *
+ * Errors: `ERR_CONFIG` at registration, for an option out of range.
+ */
+export async function trigger(server: FastifyInstance, options: TriggerOptions): Promise<void> {
+  const settings = triggerSettings(options);
+  const desk = new Desk(settings, server.log);
+  const log = new EventLog(desk.runs);
+  const stats = new LiveStats(desk.runs, settings.app);
+  server.addHook("onReady", async () => desk.open());
+  server.addHook("preClose", async () => {
+    log.close(); // ends the streams of events: the server waits for them
+    stats.close();
+  });
+  server.addHook("onClose", () => desk.close());
+
+  server.setValidatorCompiler(validatorCompiler);
+  server.setSerializerCompiler(serializerCompiler);
+  server.setErrorHandler(answerProblem);
+  await protect(server, settings.token, settings.maxRunsPerMinute);
+  await server.register(formbody);
+  if (settings.docs) await openApi(server);
+  await server.register(health, {
+    ...(settings.app !== undefined && { app: settings.app }),
+    problems: () => desk.problems,
+  });
+
+  const routes = [
+    runRoutes(desk),
+    pushRoutes(desk),
+    pictureRoutes(desk),
+    eventRoutes(desk, log, stats),
+    pageRoutes(desk),
+  ];
+  if (settings.app !== undefined) routes.push(topologyRoutes(settings.app));
+  for (const add of routes) add(server.withTypeProvider<ZodTypeProvider>(), server.prefix);
+}
+
+/** Who may ask, how often, and what a browser may do with the answer. */
+async function protect(server: FastifyInstance, token: string | undefined, maxRunsPerMinute: number): Promise<void> {
+  await server.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", "data:", "blob:"],
+        connectSrc: ["'self'"],
+        formAction: ["'self'"],
+        baseUri: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    // Served over plain HTTP on loopback by default: who puts TLS in front decides about HSTS there.
+    strictTransportSecurity: false,
+  });
+  if (token !== undefined) {
+    const check = requireToken(token);
+    server.addHook("onRequest", async (request) => {
+      if (request.routeOptions.config.open !== true) check(request);
+    });
+  }
+  server.addHook("onRequest", async (request) => {
+    if (request.routeOptions.config.starts === true) refuseForeign(request);
+  });
+  if (maxRunsPerMinute === 0) return;
+  await server.register(rateLimit, {
+    max: maxRunsPerMinute,
+    timeWindow: "1 minute",
+    allowList: (request) => request.routeOptions.config.starts !== true,
+    errorResponseBuilder: (_, { after, max }) =>
+      new Problem(429, "Too many requests", `at most ${max} a minute; try again in ${after}`),
+  });
+}
