@@ -53,10 +53,15 @@ export class Desk {
     for (const channel of this.channels.values()) channel.open();
   }
 
-  async close(): Promise<void> {
+  /** Takes no more runs, and lets go whoever waits for one. */
+  stop(): void {
     this.closing = true;
-    await Promise.all(Array.from(this.channels.values(), (channel) => channel.close()));
     this.runs.close();
+  }
+
+  async close(): Promise<void> {
+    this.stop();
+    await Promise.all(Array.from(this.channels.values(), (channel) => channel.close()));
   }
 
   /**
@@ -82,11 +87,8 @@ export class Desk {
   private channelOf(name: string): Channel {
     const channel = this.channels.get(name);
     if (channel !== undefined) return channel;
-    throw new Problem(
-      404,
-      "No such broker",
-      `broker ${name} is not served here; there are: ${this.brokers.join(", ")}`,
-    );
+    const message = `${JSON.stringify(name.slice(0, 100))} is not served here; there are: ${this.brokers.join(", ")}`;
+    throw new Problem(400, "No such broker", `broker: ${message}`, { more: { errors: [{ at: "broker", message }] } });
   }
 
   private checkRange({ pixels, start, end }: RunRequest): void {
@@ -106,6 +108,8 @@ export class Desk {
         return;
       }
       const { run, slice } = readResult(delivery);
+      const [end, { images }] = [slice.start + slice.predictions.length, this.settings];
+      if (end > images) throw new RangeError(`it ends at image ${end}, and there are ${images}`);
       this.runs.result(broker, run, slice);
     } catch (cause) {
       this.logger.warn(

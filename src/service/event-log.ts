@@ -2,22 +2,26 @@ import { Subject, type Observable, type Subscription } from "rxjs";
 import type { RunEvent, Runs } from "./runs.ts";
 import { letterOf, summaryOf } from "./views.ts";
 
-/** An event as it is sent: its number, its name, and JSON. */
+/** An event as it is sent: its id, its name, and JSON. */
 export interface LoggedEvent {
-  readonly id: number;
+  /** `<life>-<number>`: the numbers of an earlier life of the service say nothing in this one. */
+  readonly id: string;
   readonly name: string;
   readonly data: string;
 }
 
-/** Events that a client which comes back may catch up with. */
+/** What a client that comes back may catch up with: events, and characters of their data. It is sent at once, so it must not be much. */
 const keepEvents = 2_000;
+const keepCharacters = 1_024 * 1_024;
 
 /** What happened to runs, numbered, so that a client may go on where it stopped. */
 export class EventLog {
   private readonly events: LoggedEvent[] = [];
   private readonly added = new Subject<LoggedEvent>();
   private readonly subscription: Subscription;
+  private readonly life = crypto.randomUUID().slice(0, 8);
   private next = 1;
+  private characters = 0;
 
   constructor(runs: Runs) {
     this.subscription = runs.events.subscribe((event) => this.add(event));
@@ -27,16 +31,18 @@ export class EventLog {
     return this.added.asObservable();
   }
 
-  /** Number of the newest event; 0 before the first. */
-  get last(): number {
-    return this.next - 1;
+  /** Id of the newest event; that of none before the first. */
+  get last(): string {
+    return `${this.life}-${this.next - 1}`;
   }
 
-  /** Events after that number. Undefined when some of them are forgotten, or it is of an earlier life of the service. */
-  after(id: number): readonly LoggedEvent[] | undefined {
+  /** Events after that one. Undefined when some of them are forgotten, or the id is none of this life of the service. */
+  after(id: string): readonly LoggedEvent[] | undefined {
+    const [, life, digits] = /^(\w+)-(\d{1,15})$/.exec(id) ?? [];
+    const number = Number(digits);
     const first = this.next - this.events.length;
-    if (id < first - 1 || id > this.last) return undefined;
-    return this.events.slice(id - first + 1);
+    if (life !== this.life || number < first - 1 || number >= this.next) return undefined;
+    return this.events.slice(number - first + 1);
   }
 
   close(): void {
@@ -45,10 +51,13 @@ export class EventLog {
   }
 
   private add(event: RunEvent): void {
-    const logged = { id: this.next, name: event.kind, data: JSON.stringify(dataOf(event)) };
+    const logged = { id: `${this.life}-${this.next}`, name: event.kind, data: JSON.stringify(dataOf(event)) };
     this.next += 1;
     this.events.push(logged);
-    if (this.events.length > keepEvents) this.events.shift();
+    this.characters += logged.data.length;
+    while (this.events.length > keepEvents || this.characters > keepCharacters) {
+      this.characters -= this.events.shift()?.data.length ?? 0;
+    }
     this.added.next(logged);
   }
 }

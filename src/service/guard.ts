@@ -4,10 +4,13 @@ import { Problem } from "./problems.ts";
 
 /** Refuses what another site made a browser send: it starts something, and the person at the browser did not ask for it. */
 export function refuseForeign(request: FastifyRequest): void {
-  const { origin, host } = request.headers;
-  const site = request.headers["sec-fetch-site"];
-  if (site === "cross-site") throw new Problem(403, "Refused", "the request comes from another site (Sec-Fetch-Site)");
-  if (origin !== undefined && hostOf(origin) !== host) {
+  const { origin, "sec-fetch-site": site } = request.headers;
+  // `same-site` is another port or a neighbouring name: not this page either.
+  if (site !== undefined && site !== "same-origin" && site !== "none") {
+    throw new Problem(403, "Refused", "the request comes from another site (Sec-Fetch-Site)");
+  }
+  // Fastify's `host`: behind a proxy that is trusted, the one that the browser saw.
+  if (origin !== undefined && hostOf(origin) !== request.host.toLowerCase()) {
     throw new Problem(403, "Refused", "the request comes from another site (Origin)");
   }
 }
@@ -16,7 +19,7 @@ export function refuseForeign(request: FastifyRequest): void {
 export function requireToken(token: string): (request: FastifyRequest) => void {
   const expected = digest(token);
   return ({ headers: { authorization = "" } }) => {
-    const [scheme = "", credentials = ""] = authorization.split(" ");
+    const [, scheme = "", credentials = ""] = /^(\S+) +(.*)$/.exec(authorization) ?? [];
     if (timingSafeEqual(digest(shown(scheme.toLowerCase(), credentials)), expected)) return;
     throw new Problem(401, "A token is needed", "send Authorization: Bearer <token>", {
       headers: { "www-authenticate": 'Bearer, Basic realm="millrace: the token is the password"' },

@@ -69,23 +69,26 @@ export interface TriggerSettings {
 
 /** Fills in the defaults. Errors: `ERR_CONFIG` that names the option. */
 export function triggerSettings(options: TriggerOptions): TriggerSettings {
-  const { gallery, topics = {}, token } = options;
-  const brokers = new Map(Object.entries(options.sessions));
-  const [defaultBroker] = brokers.keys();
-  if (defaultBroker === undefined) throw new ConfigError("trigger: sessions names no broker");
-  if (token === "") throw new ConfigError("trigger: token is empty");
+  const { gallery, topics = {}, token, groupId } = options;
+  const brokers = brokersOf(options.sessions);
+  const [defaultBroker = ""] = brokers.keys();
+  if (token !== undefined) text("token", token);
   if (gallery !== undefined) checkGallery(gallery);
+  const images = count("images", options.images ?? gallery?.labels.length ?? 10_000);
+  if (gallery !== undefined && images > gallery.labels.length) {
+    throw new ConfigError(`trigger: images is ${images}, but gallery has ${gallery.labels.length}`);
+  }
   return {
     brokers,
     defaultBroker,
     topics: {
-      input: topics.input ?? "INFERENCE",
-      output: topics.output ?? "PREDICTIONS",
-      deadLetters: topics.deadLetters ?? "embedded-inference.dlq",
+      input: text("topics.input", topics.input ?? "INFERENCE"),
+      output: text("topics.output", topics.output ?? "PREDICTIONS"),
+      deadLetters: text("topics.deadLetters", topics.deadLetters ?? "embedded-inference.dlq"),
     },
-    groupId: options.groupId ?? `millrace-trigger-${crypto.randomUUID()}`,
+    groupId: text("groupId", groupId ?? `millrace-trigger-${crypto.randomUUID()}`),
     gallery,
-    images: count("images", options.images ?? gallery?.labels.length ?? 10_000),
+    images,
     app: options.app,
     token,
     maxRunsPerMinute: count("maxRunsPerMinute", options.maxRunsPerMinute ?? 600, 0),
@@ -100,7 +103,28 @@ function count(name: string, value: number, minimum = 1): number {
   throw new ConfigError(`trigger: ${name} must be a whole number of at least ${minimum}, got ${value}`);
 }
 
+function text(name: string, value: string): string {
+  if (typeof value === "string" && value !== "") return value;
+  throw new ConfigError(`trigger: ${name} must be a text that is not empty, got ${JSON.stringify(value)}`);
+}
+
+function brokersOf(sessions: TriggerOptions["sessions"] | undefined): ReadonlyMap<string, Broker> {
+  const brokers = new Map(Object.entries(sessions ?? {}));
+  if (brokers.size === 0) throw new ConfigError("trigger: sessions must name a broker: { kafka: kafkaBroker(…) }");
+  for (const [name, broker] of brokers) {
+    if (!/^[\w.-]+$/.test(name)) {
+      throw new ConfigError(
+        `trigger: sessions: ${JSON.stringify(name)} can't stand in a path: use letters, digits, - . _`,
+      );
+    }
+    if (typeof broker?.open !== "function") throw new ConfigError(`trigger: sessions.${name} is no broker`);
+  }
+  return brokers;
+}
+
 function checkGallery({ images, labels, side }: Gallery): void {
+  count("gallery.side", side);
+  count("gallery.labels.length", labels.length);
   if (images.length === labels.length * side * side) return;
   throw new ConfigError(
     `trigger: gallery has ${labels.length} labels, so images must have ${labels.length * side * side} bytes; got ${images.length}`,

@@ -36,6 +36,7 @@ interface ProblemBody {
   readonly errors?: readonly { readonly at: string; readonly message: string }[] | undefined;
 }
 
+// No `id` here: it would be that of all zod schemas of the process, the user's too.
 export const problemSchema: z.ZodType<ProblemBody> = z
   .object({
     type: z.string(),
@@ -44,11 +45,11 @@ export const problemSchema: z.ZodType<ProblemBody> = z
     detail: z.string(),
     errors: z.array(z.object({ at: z.string(), message: z.string() })).optional(),
   })
-  .meta({ id: "Problem", description: "RFC 9457" });
+  .describe("application/problem+json, RFC 9457");
 
 /** Every error of a route ends here, and only here. */
 export function answerProblem(cause: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
-  const problem = asProblem(cause);
+  const problem = asProblem(cause, request);
   if (problem.status >= 500) request.log.warn({ err: cause }, `${problem.title}: ${problem.message}`);
   void reply
     .headers(problem.headers)
@@ -64,26 +65,35 @@ export function answerProblem(cause: FastifyError | Error, request: FastifyReque
     });
 }
 
-function asProblem(cause: FastifyError | Error): Problem {
+function asProblem(cause: FastifyError | Error, { headers }: FastifyRequest): Problem {
   if (cause instanceof Problem) return cause;
   if (hasZodFastifySchemaValidationErrors(cause)) {
-    const errors = cause.validation.map(({ instancePath, message }) => ({
-      at: instancePath.replace(/^\//, "").replaceAll("/", "."),
+    const { validation, validationContext = "request" } = cause;
+    const errors = validation.map(({ instancePath, message }) => ({
+      at: instancePath.replace(/^\//, "").replaceAll("/", ".") || validationContext,
       message: message ?? "is wrong",
     }));
-    const detail = errors.map(({ at, message }) => (at === "" ? message : `${at}: ${message}`)).join("; ");
+    const detail = errors.map(({ at, message }) => `${at}: ${message}`).join("; ");
     return new Problem(400, "The request is not valid", detail, { more: { errors } });
   }
   if (cause instanceof StreamsError) return ofStreamsError(cause);
   const status = "statusCode" in cause && typeof cause.statusCode === "number" ? cause.statusCode : 500;
   if (status >= 500) return new Problem(status, "Something went wrong here", "see the log of the service");
+  if (status === 415) {
+    const type = headers["content-type"];
+    return new Problem(
+      415,
+      "Not a type that is read here",
+      type === undefined ? "content-type is missing" : `content-type: ${type}`,
+    );
+  }
   return new Problem(status, "The request can't be answered", messageOf(cause));
 }
 
-/** What the broker answered: away for now, or it refuses this record. */
+/** What the broker answered: it refuses this record, or is away for now. */
 function ofStreamsError(cause: StreamsError): Problem {
-  if (cause.retryable || cause.code === "ERR_BROKER" || cause.code === "ERR_CONFIG") {
-    return new Problem(503, "The broker can't be reached", cause.message, { headers: { "retry-after": "5" } });
+  if (cause.code === "ERR_PUBLISH" && !cause.retryable) {
+    return new Problem(422, "The broker refuses the request", cause.message);
   }
-  return new Problem(422, "The broker refuses the request", cause.message);
+  return new Problem(503, "The broker can't be reached", cause.message, { headers: { "retry-after": "5" } });
 }

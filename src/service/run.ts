@@ -26,6 +26,8 @@ export interface Slice {
 /** One request and what has come back of it. */
 export class Run {
   readonly id: string;
+  /** Counts the runs of this process, from 1: what is newer has a higher one. */
+  number = 0;
   readonly broker: string;
   readonly pixels: Uint8Array | undefined;
   /** Of a run that was not started here, start and end are those of the results that came so far. */
@@ -83,7 +85,10 @@ export class Run {
       fresh += 1;
     }
     this.received += fresh;
-    if (this.received === this.total) this.finishedAt = now;
+    if (this.received === this.total) {
+      this.finishedAt = now;
+      this.problem = undefined; // what was repaired after all is no problem
+    } else if (this.problem === undefined) this.finishedAt = undefined; // a stranger's run had ended, as far as was known
     return fresh > 0;
   }
 

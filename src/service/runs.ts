@@ -1,4 +1,4 @@
-import { Subject, type Observable } from "rxjs";
+import { filter, firstValueFrom, Subject, takeUntil, timer, type Observable } from "rxjs";
 import { Run, type RunProblem, type RunRequest, type Slice } from "./run.ts";
 
 /** What happens to runs, in the order in which it happens. */
@@ -34,6 +34,7 @@ export class Runs {
   private readonly byId = new Map<string, Run>();
   private readonly letters: DeadLetter[] = [];
   private readonly happened = new Subject<RunEvent>();
+  private began = 0;
 
   constructor(keep: number, now: () => number) {
     this.keep = keep;
@@ -49,9 +50,9 @@ export class Runs {
     return this.letters.toReversed();
   }
 
-  /** Newest first. */
-  list(): readonly Run[] {
-    return [...this.byId.values()].toReversed();
+  /** Newest first. @param before number of a run, which may be forgotten: only older ones */
+  list(before: number = Infinity): readonly Run[] {
+    return [...this.byId.values()].filter(({ number }) => number < before).toReversed();
   }
 
   find(id: string): Run | undefined {
@@ -86,27 +87,24 @@ export class Runs {
     if (run !== undefined) this.failed(run, letter.problem);
   }
 
-  /** Resolves when nothing more is expected of the run, or after `ms` milliseconds. */
+  /** Resolves when nothing more is expected of the run, after `ms` milliseconds, or when all ends. */
   async whenFinished(run: Run, ms: number): Promise<void> {
     if (run.finished) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        subscription.unsubscribe();
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      const subscription = this.happened.subscribe((event) => {
-        if (event.kind === "run" && event.run === run && run.finished) done();
-      });
-    });
+    const finished = this.happened.pipe(
+      filter((event) => event.kind === "run" && event.run === run && run.finished),
+      takeUntil(timer(ms)),
+    );
+    await firstValueFrom(finished, { defaultValue: undefined });
   }
 
+  /** Ends the events, and with them all that waits. Results are still taken in. */
   close(): void {
     this.happened.complete();
   }
 
   private remember(run: Run): Run {
+    this.began += 1;
+    run.number = this.began;
     this.byId.set(run.id, run);
     if (this.byId.size > this.keep) this.forgetOne();
     this.happened.next({ kind: "run", run });

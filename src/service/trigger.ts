@@ -7,13 +7,15 @@ import { Desk } from "./desk.ts";
 import { EventLog } from "./event-log.ts";
 import { refuseForeign, requireToken } from "./guard.ts";
 import { health } from "./health.ts";
-import { openApi } from "./open-api.ts";
+import { describeForOthers, openApi } from "./open-api.ts";
 import { triggerSettings, type TriggerOptions } from "./options.ts";
 import { answerProblem, Problem } from "./problems.ts";
 import { eventRoutes } from "./routes/events.ts";
+import { otherMethods } from "./routes/other-methods.ts";
 import { pageRoutes } from "./routes/page.ts";
 import { pictureRoutes } from "./routes/pictures.ts";
 import { pushRoutes } from "./routes/push.ts";
+import { maxBodyBytes } from "./routes/routes.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { topologyRoutes } from "./routes/topology.ts";
 import { LiveStats } from "./stats.ts";
@@ -36,6 +38,7 @@ export async function trigger(server: FastifyInstance, options: TriggerOptions):
   server.addHook("preClose", async () => {
     log.close(); // ends the streams of events: the server waits for them
     stats.close();
+    desk.stop();
   });
   server.addHook("onClose", () => desk.close());
 
@@ -43,8 +46,10 @@ export async function trigger(server: FastifyInstance, options: TriggerOptions):
   server.setSerializerCompiler(serializerCompiler);
   server.setErrorHandler(answerProblem);
   await protect(server, settings.token, settings.maxRunsPerMinute);
-  await server.register(formbody);
-  if (settings.docs) await openApi(server);
+  server.removeContentTypeParser("text/plain");
+  if (!server.hasContentTypeParser(formType)) await server.register(formbody, { bodyLimit: maxBodyBytes });
+  describeForOthers(server);
+  if (settings.docs) await openApi(server, settings.token !== undefined);
   await server.register(health, {
     ...(settings.app !== undefined && { app: settings.app }),
     problems: () => desk.problems,
@@ -58,8 +63,14 @@ export async function trigger(server: FastifyInstance, options: TriggerOptions):
     pageRoutes(desk),
   ];
   if (settings.app !== undefined) routes.push(topologyRoutes(settings.app));
-  for (const add of routes) add(server.withTypeProvider<ZodTypeProvider>(), server.prefix);
+  const refuse = otherMethods(server);
+  await server.register(async (scope) => {
+    for (const add of routes) add(scope.withTypeProvider<ZodTypeProvider>(), server.prefix);
+  });
+  refuse();
 }
+
+const formType = "application/x-www-form-urlencoded";
 
 /** Who may ask, how often, and what a browser may do with the answer. */
 async function protect(server: FastifyInstance, token: string | undefined, maxRunsPerMinute: number): Promise<void> {
@@ -77,6 +88,8 @@ async function protect(server: FastifyInstance, token: string | undefined, maxRu
         frameAncestors: ["'none'"],
       },
     },
+    // `no-referrer` would have browsers send `Origin: null` with the form.
+    referrerPolicy: { policy: "same-origin" },
     // Served over plain HTTP on loopback by default: who puts TLS in front decides about HSTS there.
     strictTransportSecurity: false,
   });

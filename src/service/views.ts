@@ -60,14 +60,12 @@ const summaryShape = {
 
 export const runSummarySchema: z.ZodType<RunSummary> = z.object(summaryShape);
 
-export const runSchema: z.ZodType<RunView> = z
-  .object({
-    ...summaryShape,
-    predictions: z.array(z.string().nullable()).describe("labels by image; null where not known yet"),
-    scores: z.array(z.number().nullable()).describe("confidence in each, 0..1"),
-    pixels: z.base64().nullable().describe("grey values of an uploaded picture, as the network got them"),
-  })
-  .meta({ id: "Run" });
+export const runSchema: z.ZodType<RunView> = z.object({
+  ...summaryShape,
+  predictions: z.array(z.string().nullable()).describe("labels by image; null where not known yet"),
+  scores: z.array(z.number().nullable()).describe("confidence in each, 0..1"),
+  pixels: z.base64().nullable().describe("grey values of an uploaded picture, as the network got them"),
+});
 
 export const acceptedSchema: z.ZodType<Accepted> = z.object({ id: z.string(), status });
 

@@ -12,17 +12,18 @@ const maxWaiting = 4 * 1_024 * 1_024;
 /** Milliseconds after which a browser comes back. */
 const retryMs = 1_000;
 
-/** Server-sent events: `run`, `slice`, `dead-letter`, numbered; `stats` every second; `reset` with the present state when events were missed. */
+/** Server-sent events: `run`, `slice`, `dead-letter`, numbered; `stats` every second; `reset` with the present state at first, and when events were missed. */
 export function eventRoutes(desk: Desk, log: EventLog, stats: LiveStats): Routes {
   return (app) => {
     app.get(
       "/events",
       {
+        exposeHeadRoute: false, // it would not end
         schema: {
           tags: ["runs"],
           summary: "What happens to runs, as server-sent events; resumable by Last-Event-ID",
           produces: ["text/event-stream"],
-          headers: z.object({ "last-event-id": z.coerce.number().int().min(0).optional().catch(undefined) }),
+          headers: z.object({ "last-event-id": z.string().optional() }),
         },
       },
       (request, reply) => {
@@ -39,7 +40,7 @@ export function eventRoutes(desk: Desk, log: EventLog, stats: LiveStats): Routes
         const reading = log.live.subscribe({ next: (event) => send(format(event)), complete: () => stream.push(null) });
         reading.add(stats.everySecond.subscribe((now) => send(`event: stats\ndata: ${JSON.stringify(now)}\n\n`)));
         stream.on("close", () => reading.unsubscribe());
-        request.raw.on("close", () => stream.destroy());
+        reply.raw.on("close", () => stream.destroy());
         return reply
           .type("text/event-stream")
           .header("cache-control", "no-store")

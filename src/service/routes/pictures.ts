@@ -43,6 +43,7 @@ export function pictureRoutes(desk: Desk): Routes {
             tags: ["pictures"],
             summary: "Classify a picture (PNG or JPEG)",
             consumes: ["image/png", "image/jpeg"],
+            body: z.unknown().describe("the file"),
             querystring: waitSchema.extend({ broker: z.string().optional() }),
             response: { 200: runSchema, 202: acceptedSchema, default: problemSchema },
           },

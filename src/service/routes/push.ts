@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Desk } from "../desk.ts";
-import { problemSchema } from "../problems.ts";
+import { Problem, problemSchema } from "../problems.ts";
 import { traceHeaders } from "../tracing.ts";
 import { indexText, type Routes } from "./routes.ts";
 
@@ -28,6 +28,9 @@ export function pushRoutes(desk: Desk): Routes {
         },
       },
       handler: async ({ params: { broker }, query: { start_idx, end_idx }, headers }) => {
+        if (!desk.brokers.includes(broker)) {
+          throw new Problem(404, "No such broker", `there are: ${desk.brokers.join(", ")}`);
+        }
         await desk.start(broker, { start: start_idx, end: end_idx }, traceHeaders(headers));
         return { message_queue: broker, start_idx, end_idx };
       },

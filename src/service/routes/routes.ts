@@ -26,6 +26,9 @@ export type ZodServer = FastifyInstance<
   ZodTypeProvider
 >;
 
+/** Largest body that is no picture, bytes. */
+export const maxBodyBytes: number = 16 * 1_024;
+
 /** An index as text in a URL or a form: digits only, since `Number("")` is 0. */
 export const indexText: z.ZodType<number, string> = z
   .string()

@@ -13,7 +13,7 @@ import {
   type Accepted,
   type RunView,
 } from "../views.ts";
-import type { Routes } from "./routes.ts";
+import { maxBodyBytes, type Routes } from "./routes.ts";
 
 /** Longest wait for an answer within one request, milliseconds. */
 const maxWaitMs = 60_000;
@@ -37,7 +37,7 @@ const bodySchema = z.object({
 
 const pageSchema = z.object({
   limit: z.coerce.number().int().min(1).max(1_000).default(50),
-  before: z.string().optional().describe("id of a run: only older ones"),
+  before: z.coerce.number().int().min(1).optional().describe("only runs older than this one; stands in `next`"),
 });
 
 /** Runs: start one, read one, list them. */
@@ -47,6 +47,7 @@ export function runRoutes(desk: Desk): Routes {
       "/runs",
       {
         config: { starts: true },
+        bodyLimit: maxBodyBytes,
         schema: {
           tags: ["runs"],
           summary: "Classify a range of images",
@@ -98,20 +99,17 @@ export function runRoutes(desk: Desk): Routes {
         },
       },
       ({ query: { limit, before } }) => {
-        const all = desk.runs.list();
-        const from = before === undefined ? 0 : all.findIndex(({ id }) => id === before) + 1;
-        if (before !== undefined && from === 0)
-          throw new Problem(404, "No such run", `run ${before} is not known here`);
-        const page = all.slice(from, from + limit);
-        const last = from + limit < all.length ? page.at(-1) : undefined;
-        const next = last === undefined ? null : `${prefix}/runs?limit=${limit}&before=${encodeURIComponent(last.id)}`;
+        const older = desk.runs.list(before);
+        const page = older.slice(0, limit);
+        const last = older.length > limit ? page.at(-1) : undefined;
+        const next = last === undefined ? null : `${prefix}/runs?limit=${limit}&before=${last.number}`;
         return { runs: page.map(summaryOf), next };
       },
     );
   };
 }
 
-/** 200 with the answers when all is done in time, else 202 and where to look. */
+/** 200 with the answers when they are waited for and come in time, else 202 and where to look. */
 export async function answer(
   desk: Desk,
   run: Run,
@@ -119,9 +117,11 @@ export async function answer(
   reply: FastifyReply,
   prefix: string,
 ): Promise<RunView | Accepted> {
-  if (wait !== undefined) await desk.runs.whenFinished(run, wait);
   void reply.header("location", `${prefix}/runs/${run.id}`);
-  if (run.finished) return viewOf(run);
+  if (wait !== undefined) {
+    await desk.runs.whenFinished(run, wait);
+    if (run.finished) return viewOf(run);
+  }
   void reply.code(202);
   return { id: run.id, status: run.status };
 }
