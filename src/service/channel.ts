@@ -30,6 +30,8 @@ export class Channel {
   private session: BrokerSession | undefined = undefined;
   private reading: Subscription | undefined = undefined;
   private failure: unknown = new Error("it is being opened");
+  /** Whether answers were read in this session, so that none is missed. */
+  private heard = false;
   private losses = 0;
   private timer: Subscription | undefined = undefined;
   private opening: Promise<void> | undefined = undefined;
@@ -43,7 +45,17 @@ export class Channel {
   /** Why it is not usable now; undefined while it is. */
   get problem(): string | undefined {
     if (this.session === undefined) return messageOf(this.failure);
-    return this.session.connected?.() === false ? "the connection is lost and being restored" : undefined;
+    if (this.session.connected?.() === false) return "the connection is lost and being restored";
+    this.heard ||= this.unread(this.session) === undefined;
+    return this.heard ? undefined : this.unread(this.session);
+  }
+
+  /** Why answers would be missed: a group that is new begins at the end of a partition, and only when it has got it. */
+  private unread(session: BrokerSession): string | undefined {
+    const { reads, groupId } = this.options;
+    const held = session.lag === undefined ? undefined : [...session.lag().keys()];
+    const missing = held && reads.find((topic) => !held.some((id) => id.startsWith(`${topic}/`)));
+    return missing && `group ${groupId} has given it no partition of ${missing} yet`;
   }
 
   /** Begins to open it; the answer comes through `problem`. */
@@ -96,6 +108,7 @@ export class Channel {
       });
       if (this.closed) return await session.close();
       this.session = session;
+      this.heard = false;
       this.losses = 0;
       this.reading = session.deliveries(reads).subscribe({
         next: (delivery) => {
