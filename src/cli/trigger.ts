@@ -11,6 +11,9 @@ export interface TriggerFlags extends LogFlags, Omit<BrokerFlags, "broker">, Ser
   readonly resultsGroup: string;
 }
 
+/** How long the process may take to end by itself once all is closed, milliseconds. */
+const graceMs = 1_000;
+
 /** The trigger alone: runs go to brokers that other processes read. */
 export async function runTrigger(flags: TriggerFlags): Promise<void> {
   const { runDefaults } = await import("millrace/topologies/embedded-inference");
@@ -32,6 +35,8 @@ export async function runTrigger(flags: TriggerFlags): Promise<void> {
   await untilStopped(stopped);
   dispose();
   await server.close();
+  // What still tries to reach a broker that is away has nothing to do any more.
+  setTimeout(() => process.exit(), graceMs).unref();
 }
 
 function brokersOfEnvironment(): readonly BrokerName[] {

@@ -1,4 +1,4 @@
-import { asyncScheduler, type Subscription } from "rxjs";
+import { asyncScheduler, firstValueFrom, from, race, timer, type Subscription } from "rxjs";
 import type { Broker, BrokerSession, Delivery } from "../core/broker.ts";
 import { BrokerError, messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/logger.ts";
@@ -22,6 +22,9 @@ export interface ChannelOptions {
 /** First and longest wait before a lost session is opened again, milliseconds. */
 const minDelayMs = 500;
 const maxDelayMs = 10_000;
+
+/** Longest wait for a broker to be left, milliseconds. */
+const closeMs = 3_000;
 
 /** The way to one broker and back: writes requests, reads answers, and opens its session again whenever it is lost. */
 export class Channel {
@@ -85,11 +88,12 @@ export class Channel {
     }
   }
 
+  /** Leaves the broker; one that does not answer keeps nobody waiting. */
   async close(): Promise<void> {
     this.closed = true;
     this.timer?.unsubscribe();
-    await this.opening;
-    await this.leave();
+    const left = Promise.all([this.leave(), this.opening]); // a session that opens later closes itself
+    await firstValueFrom(race(from(left), timer(closeMs)));
   }
 
   private async tryToOpen(): Promise<void> {

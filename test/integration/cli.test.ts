@@ -3,7 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import { Command } from "./command.ts";
+
+const onFreePort = ["start", "--port", "0"];
+
+/** Where a command says that it listens. */
+async function addressOf(command: Command): Promise<string> {
+  await command.prints(/http:\/\/\S+/);
+  return /http:\/\/\S+/.exec(command.stdout)?.[0] ?? "";
+}
 
 const heading = /^\[\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\] Model Inference \[(\d+) - (\d+)\]$/gm;
 
@@ -12,34 +21,38 @@ function ranges(stdout: string): string[] {
 }
 
 describe("millrace start", () => {
-  test("runs [0, 10) at once, then what standard input asks for, in order, and exits 0 at its end", async () => {
-    const command = new Command(["start"]);
+  test("shows a page, opens with [0, 10) already run, and serves until a signal, whatever becomes of standard input", async () => {
+    const command = new Command([...onFreePort]);
+    command.child.stdin.end();
     await command.prints(/\[0 - 10\]\n.+\n/);
-    command.child.stdin.end("10 12\n\n2000 3500\n");
-    expect(await command.end()).toBe(0);
-    expect(ranges(command.stdout)).toEqual(["0-10", "10-12", "2000-3000", "3000-3500"]);
-    const [, labels] = command.stdout.split("\n");
+    const [, labels] = command.stdout.slice(command.stdout.indexOf("Model Inference")).split("\n");
     expect(labels?.split(", ")).toHaveLength(10);
+    const address = await addressOf(command);
+    const { runs } = z
+      .object({ runs: z.array(z.object({ status: z.string(), end_idx: z.number() })) })
+      .parse(await (await fetch(`${address}/runs`)).json());
+    expect(runs).toEqual([{ status: "done", end_idx: 10 }]);
+    expect(await (await fetch(`${address}/`)).text()).toMatch(/^<!doctype html>/);
+    const pushed = await fetch(`${address}/memory/push-to-consumer?start_idx=2000&end_idx=3500`);
+    expect(await pushed.text()).toBe('{"message_queue":"memory","start_idx":2000,"end_idx":3500}');
+    await command.prints(/\[3000 - 3500\]\n.+\n/);
+    expect(ranges(command.stdout)).toEqual(["0-10", "2000-3000", "3000-3500"]);
+    command.child.kill("SIGTERM");
+    expect(await command.end()).toBe(0);
+    await expect(fetch(`${address}/healthz`)).rejects.toThrow("fetch failed");
   });
 
-  test("names what is wrong with a line and goes on", async () => {
-    const command = new Command(["start"]);
-    command.child.stdin.end("five six\n7 3\n0 10001\n4 5\n");
-    expect(await command.end()).toBe(0);
-    expect(command.stderr).toContain('expected a line of two numbers: start end; got "five six"');
-    expect(command.stderr).toMatch(
-      /dead-lettered: source: end_idx: must be above start_idx \(at memory:INFERENCE\/0@1\)/,
-    );
-    expect(command.stderr).toMatch(/dead-lettered: source: end_idx: .*10000/);
-    expect(ranges(command.stdout)).toEqual(["0-10", "4-5"]);
-  });
-
-  test.each(["SIGINT", "SIGTERM"] as const)("%s drains and exits 0", async (signal) => {
-    const command = new Command(["start"]);
-    await command.prints(/\[0 - 10\]\n.+\n/);
-    command.child.kill(signal);
-    expect(await command.end()).toBe(0);
-  });
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "%s drains and exits 0, although a browser holds a connection",
+    async (signal) => {
+      const command = new Command([...onFreePort]);
+      await command.prints(/\[0 - 10\]\n.+\n/);
+      const events = await fetch(`${await addressOf(command)}/events`);
+      command.child.kill(signal);
+      expect(await command.end()).toBe(0);
+      await events.text(); // ends
+    },
+  );
 
   test("a signal in the middle of a long range ends the process in order, never by an abort", async () => {
     const command = new Command(["start", "0", "10000"]);
@@ -48,10 +61,39 @@ describe("millrace start", () => {
     expect(await command.end()).toBe(0);
   });
 
+  test("asks for the token that is in the environment", async () => {
+    const command = new Command([...onFreePort], { MILLRACE_TOKEN: "s3cret" });
+    await command.prints(/\[0 - 10\]\n.+\n/);
+    const address = await addressOf(command);
+    expect((await fetch(`${address}/runs`)).status).toBe(401);
+    expect((await fetch(`${address}/runs`, { headers: { authorization: "Bearer s3cret" } })).status).toBe(200);
+    command.child.kill("SIGTERM");
+    expect(await command.end()).toBe(0);
+  });
+
+  test("a port that is taken is named, and how to take another", async () => {
+    const first = new Command([...onFreePort]);
+    const port = new URL(await addressOf(first)).port;
+    const second = new Command(["start", "--port", port]);
+    expect(await second.end()).toBe(1);
+    expect(second.stderr).toContain(`error: port ${port} of 127.0.0.1 is taken: give another one with --port`);
+    first.child.kill("SIGTERM");
+    await first.end();
+  });
+
   test("with a range runs it alone and exits, without reading standard input", async () => {
     const command = new Command(["start", "0", "3"]);
     expect(await command.end()).toBe(0);
     expect(ranges(command.stdout)).toEqual(["0-3"]);
+  });
+
+  test("with a range that is none says why", async () => {
+    const command = new Command(["start", "7", "3"]);
+    expect(await command.end()).toBe(0);
+    expect(command.stderr).toMatch(
+      /dead-lettered: source: end_idx: must be above start_idx \(at memory:INFERENCE\/0@0\)/,
+    );
+    expect(command.stdout).toBe("");
   });
 
   test("refuses half a range with the usage", async () => {

@@ -93,7 +93,10 @@ describe.each(places.filter(({ missing }) => !missing))("the service on $name", 
   });
 
   test("a long range, whose slices come in any order, adds up", async () => {
-    expect(await postRun(server, { start_idx: 0, end_idx: 10_000 }, "60s")).toMatchObject({ status: "done", done: 10_000 });
+    expect(await postRun(server, { start_idx: 0, end_idx: 10_000 }, "60s")).toMatchObject({
+      status: "done",
+      done: 10_000,
+    });
   });
 
   test("many runs at once each get their own answer", async () => {
