@@ -61,7 +61,13 @@ describe("millrace trigger", () => {
       start([...worker, "--broker", "pubsub", "--application-id", "embedded-inference"], env);
       await trigger.prints(/http:\/\/\S+ takes runs for kafka, pubsub/);
       const address = /http:\/\/\S+/.exec(trigger.stdout)?.[0] ?? "";
-      await until(async () => (await fetch(`${address}/readyz`)).status === 200, { what: "readiness" });
+      let state = "";
+      const isReady = async (): Promise<boolean> => {
+        const answer = await fetch(`${address}/readyz`);
+        state = await answer.text();
+        return answer.status === 200;
+      };
+      await until(isReady, { what: () => `readiness; ${state}\n${trigger.stderr}` });
       for (const broker of ["kafka", "pubsub"]) {
         const answer = await fetch(`${address}/runs?wait=60s`, {
           method: "POST",
