@@ -86,6 +86,9 @@ export { engineModel, type TensorCodec } from "./engines/engine-model.ts";
 export { autoEngine, type AutoEngineName, type AutoEngineOptions } from "./engines/auto.ts";
 export { enginesAtRest } from "./engines/pool/rest.ts";
 
+// Tracing
+export type { DeliverySpan, TracedBatch, Tracing } from "./core/tracing.ts";
+
 // Writing a driver
 export type {
   AutoOffsetReset,

@@ -1,6 +1,7 @@
 import type { OutgoingRecord } from "../core/record.ts";
 import type { ProcessingGuarantee } from "../core/broker.ts";
 import { ConfigError } from "../core/errors.ts";
+import { openTelemetry } from "../opentelemetry/index.ts";
 import { StreamsApp } from "../runtime/streams-app.ts";
 import { chooseBroker, type BrokerFlags } from "./brokers.ts";
 import { inputLines } from "./lines.ts";
@@ -44,6 +45,7 @@ export async function run(module: string, flags: RunFlags): Promise<void> {
     processingGuarantee: flags.guarantee,
     broker,
     logger,
+    tracing: openTelemetry(),
   });
   await app.start();
   await serve(app, drainMs, (stopped) =>

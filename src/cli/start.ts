@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { memoryBroker } from "../brokers/memory/index.ts";
+import { openTelemetry } from "../opentelemetry/index.ts";
 import { StreamsApp } from "../runtime/streams-app.ts";
 import { chooseBroker, type BrokerFlags } from "./brokers.ts";
 import { serve, untilStopped } from "./serve.ts";
@@ -33,7 +34,7 @@ export async function runRange({ start, end }: Range, flags: StartFlags): Promis
   const topology = embeddedInference({ sink: "console", write: writeLine, engine, logger });
   const broker = memoryBroker();
   const { applicationId, groupId } = runDefaults;
-  const app = new StreamsApp(topology, { applicationId, groupId, broker, logger });
+  const app = new StreamsApp(topology, { applicationId, groupId, broker, logger, tracing: openTelemetry() });
   await app.start();
   await serve(app, drainMs, () => {
     const value = encoder.encode(JSON.stringify({ start_idx: start, end_idx: end }));
@@ -53,7 +54,7 @@ export async function runPage(flags: StartFlags): Promise<void> {
   const { broker } = await chooseBroker(flags, pubsubTopics);
   const set = await loadTestSet({ allowSynthetic: true, warn: (message) => logger.warn({}, message) });
   const topology = embeddedInference({ classifier: imageClassifier({ images: set.images, engine, logger }) });
-  const app = new StreamsApp(topology, { applicationId, groupId, broker, logger });
+  const app = new StreamsApp(topology, { applicationId, groupId, broker, logger, tracing: openTelemetry() });
   const options = {
     sessions: { [flags.broker]: broker },
     gallery: { images: set.images, labels: set.labels, names: labels, side: imageSide },

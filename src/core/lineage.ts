@@ -1,3 +1,4 @@
+import type { Arrival } from "./arrivals.ts";
 import type { Delivery } from "./broker.ts";
 import type { Line } from "./line.ts";
 
@@ -164,6 +165,8 @@ export class DeliveryLineage extends Lineage {
   live = 1;
   /** Failures waiting for a dead letter, by node. */
   failures: Map<string, Failure> | undefined = undefined;
+  /** When it came, as the runtime counts it. */
+  arrival: Arrival | undefined = undefined;
   /** The line it was put into; kept after it has left. */
   home: Line | undefined = undefined;
   readonly end: LineageEnd;

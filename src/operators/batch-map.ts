@@ -155,10 +155,13 @@ class Batches<K, V, O, R> {
     this.running += 1;
     metrics.running += 1;
     metrics.batches += 1;
-    for (const part of parts) metrics.batchedRows += part.to - part.from;
+    const rows = rowsOf(parts);
+    metrics.batchedRows += rows;
+    metrics.rowsOfBatches.observe(rows);
     const began = scheduler.now();
+    metrics.calls.begin(began);
     await this.attempt(parts);
-    metrics.busyMs += scheduler.now() - began;
+    metrics.busyMs += metrics.calls.end(began, scheduler.now());
     metrics.running -= 1;
     this.running -= 1;
     this.form();
@@ -186,10 +189,12 @@ class Batches<K, V, O, R> {
       // The queue cuts only when there is a `slice`.
       return whole ? value : (this.options.slice as (value: V, from: number, to: number) => V)(value, from, to);
     });
-    const outputs = await this.fn(
-      values,
-      parts.map(({ item }) => item.envelope.record),
-    );
+    const records = parts.map(({ item }) => item.envelope.record);
+    const { name: node, tracing } = this.context;
+    const call = (): Promise<readonly O[]> => this.fn(values, records);
+    const outputs = await (tracing === undefined
+      ? call()
+      : tracing.batch({ node, rows: rowsOf(parts), sources: records.map(({ headers }) => headers) }, call));
     if (outputs.length === parts.length) return outputs;
     throw new RangeError(`a batch of ${parts.length} values must give as many results, got ${outputs.length}`);
   }
@@ -228,4 +233,8 @@ class Batches<K, V, O, R> {
     this.context.metrics.queued = this.queue.rows;
     this.threshold.measure(this.queue.rows);
   }
+}
+
+function rowsOf(parts: readonly Part<unknown, unknown, unknown>[]): number {
+  return parts.reduce((rows, { from, to }) => rows + to - from, 0);
 }

@@ -73,10 +73,11 @@ class Calls<K, V, R> {
     const ended = (): void => {
       this.running -= 1;
       metrics.running -= 1;
-      metrics.busyMs += scheduler.now() - began;
+      metrics.busyMs += metrics.calls.end(began, scheduler.now());
     };
     this.running += 1;
     metrics.running += 1;
+    metrics.calls.begin(began);
     const { record, lineage } = envelope;
     // The executor turns a synchronous throw into a rejection: one path for both.
     new Promise<R>((resolve) => {

@@ -1,4 +1,7 @@
 import type { SchedulerLike } from "rxjs";
+import { Histogram, rowBounds } from "../core/histogram.ts";
+import type { Tracing } from "../core/tracing.ts";
+import { CallTimes } from "./call-times.ts";
 import type { AnyEnvelope } from "./envelope.ts";
 import type { Pressure } from "./pressure.ts";
 
@@ -14,7 +17,7 @@ export interface NodeErrors {
   uncaught(cause: unknown): void;
 }
 
-/** Counters of one node; plain numbers, read by whoever exposes metrics. */
+/** Counters of one node, read by whoever exposes metrics. */
 export interface NodeMetrics {
   /** Records that came in. */
   processed: number;
@@ -22,6 +25,8 @@ export interface NodeMetrics {
   emitted: number;
   /** Errors that the policy was asked about. */
   errors: number;
+  /** Records that the policy skipped. */
+  dropped: number;
   /** Records (rows, for a batch) that wait in the node. */
   queued: number;
   /** Calls under way that will end by themselves: promises, batches in an engine. */
@@ -31,8 +36,15 @@ export interface NodeMetrics {
   /** Batches formed, and rows in them. */
   batches: number;
   batchedRows: number;
-  /** Time spent inside the user's or the model's asynchronous calls, summed over calls, milliseconds. */
+  readonly rowsOfBatches: Histogram;
+  /** Time spent inside the user's or the model's asynchronous calls, summed over calls that have ended, milliseconds. */
   busyMs: number;
+  readonly calls: CallTimes;
+  /**
+   * Of a node that ends a stream: time from a record's timestamp to its leaving, milliseconds; again when it is tried again. Undefined until
+   * somebody sets it to have it measured: that reads the clock for each record.
+   */
+  endToEndMs: Histogram | undefined;
 }
 
 /** What an operator gets beside its function: all that ties it to the app it runs in. */
@@ -45,8 +57,24 @@ export interface NodeContext {
   readonly pressure: Pressure;
   /** Aborts when a drain begins: whoever waits for more input stops waiting. */
   readonly draining: AbortSignal;
+  /** @default none */
+  readonly tracing?: Tracing;
 }
 
 export function nodeMetrics(): NodeMetrics {
-  return { processed: 0, emitted: 0, errors: 0, queued: 0, running: 0, held: 0, batches: 0, batchedRows: 0, busyMs: 0 };
+  return {
+    processed: 0,
+    emitted: 0,
+    errors: 0,
+    dropped: 0,
+    queued: 0,
+    running: 0,
+    held: 0,
+    batches: 0,
+    batchedRows: 0,
+    rowsOfBatches: new Histogram(rowBounds),
+    busyMs: 0,
+    calls: new CallTimes(),
+    endToEndMs: undefined,
+  };
 }

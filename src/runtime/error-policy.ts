@@ -13,6 +13,7 @@ export type ErrorSeam = Seam | "decode";
 interface Question {
   readonly node: string;
   readonly error: StreamsError;
+  readonly metrics: NodeMetrics;
   readonly envelope: AnyEnvelope;
   readonly attempt: number;
   readonly retry: () => void;
@@ -49,7 +50,8 @@ export class ErrorPolicy {
         metrics.errors += 1;
         const attempt = (attempts.get(lineage) ?? 0) + 1;
         attempts.set(lineage, attempt);
-        this.decide(handling, { node, error: wrap(seam, node, cause, record.position), envelope, attempt, retry });
+        const error = wrap(seam, node, cause, record.position);
+        this.decide(handling, { node, error, metrics, envelope, attempt, retry });
       },
       uncaught: (cause) => this.fail(cause),
     };
@@ -72,11 +74,12 @@ export class ErrorPolicy {
   }
 
   private decide(handling: ErrorHandling, question: Question): void {
-    const { node, error, envelope, attempt } = question;
+    const { node, error, metrics, envelope, attempt } = question;
     const { lineage } = envelope;
     if (lineage.root.over) return lineage.done();
     switch (this.answer(handling, question)) {
       case "CONTINUE":
+        metrics.dropped += 1;
         this.settings.logger.warn({ node, position: envelope.record.position, attempt, err: error }, "record skipped");
         return lineage.done();
       case "DEAD_LETTER":

@@ -1,3 +1,4 @@
+import type { Arrival, Arrivals } from "../core/arrivals.ts";
 import type { Delivery } from "../core/broker.ts";
 import { StoppedError } from "../core/errors.ts";
 import { DeliveryLineage, type LineageEnd } from "../core/lineage.ts";
@@ -19,21 +20,24 @@ export interface Route {
 export class Intake {
   private readonly pressure: Pressure;
   private readonly end: LineageEnd;
+  private readonly arrivals: Arrivals;
   private readonly lanes = new Lanes();
-  private waiting: { readonly delivery: Delivery; readonly route: Route }[] = [];
+  private waiting: Waiting[] = [];
   private next = 0;
   private stopped = false;
 
-  constructor(pressure: Pressure, end: LineageEnd) {
+  constructor(pressure: Pressure, end: LineageEnd, arrivals: Arrivals) {
     this.pressure = pressure;
     this.end = end;
+    this.arrivals = arrivals;
   }
 
   take(delivery: Delivery, route: Route): void {
-    if (this.stopped) return this.giveBack(delivery);
+    const arrival = this.arrivals.arrive();
+    if (this.stopped) return this.giveBack(delivery, arrival);
     if (isUnordered(delivery, route) || (this.pressure.open && this.waiting.length === 0))
-      return this.admit(delivery, route);
-    this.waiting.push({ delivery, route });
+      return this.admit(delivery, route, arrival);
+    this.waiting.push({ delivery, route, arrival });
     if (this.waiting.length === 1) this.pressure.ask(() => this.turn());
   }
 
@@ -43,11 +47,13 @@ export class Intake {
     const waiting = this.waiting.slice(this.next);
     this.waiting = [];
     this.next = 0;
-    for (const { delivery } of waiting) this.giveBack(delivery);
+    for (const { delivery, arrival } of waiting) this.giveBack(delivery, arrival);
   }
 
-  private giveBack(delivery: Delivery): void {
-    new DeliveryLineage(delivery, undefined, this.end).release(new StoppedError("drained before it was begun"));
+  private giveBack(delivery: Delivery, arrival: Arrival): void {
+    const lineage = new DeliveryLineage(delivery, undefined, this.end);
+    lineage.arrival = arrival;
+    lineage.release(new StoppedError("drained before it was begun"));
   }
 
   private turn(): boolean {
@@ -55,7 +61,7 @@ export class Intake {
     if (first !== undefined) {
       this.next += 1;
       this.forget();
-      this.admit(first.delivery, first.route);
+      this.admit(first.delivery, first.route, first.arrival);
     }
     if (this.next < this.waiting.length) return true;
     this.waiting = [];
@@ -70,14 +76,22 @@ export class Intake {
     this.next = 0;
   }
 
-  private admit(delivery: Delivery, { inlet, ordered }: Route): void {
+  private admit(delivery: Delivery, { inlet, ordered }: Route, arrival: Arrival): void {
     const lines = delivery.lane === undefined ? undefined : this.lanes.linesOf(delivery.lane);
     const lineage = new DeliveryLineage(delivery, lines, this.end);
+    lineage.arrival = arrival;
     if (lineage.over) return lineage.done(); // its lane was lost while it waited
     const line = lines?.lineOf(delivery, ordered);
     if (line !== undefined) lineage.enter(line);
     inlet.next(lineage);
   }
+}
+
+/** A delivery that there is no room for yet. */
+interface Waiting {
+  readonly delivery: Delivery;
+  readonly route: Route;
+  readonly arrival: Arrival;
 }
 
 function isUnordered(delivery: Delivery, { ordered }: Route): boolean {

@@ -5,12 +5,16 @@ import type { Topology } from "../topology/topology.ts";
 export interface AppMetrics {
   /** Deliveries handed out by the broker. */
   delivered: number;
+  /** Those of them that were not the first delivery of their record, as far as the broker knows. */
+  redelivered: number;
   /** Deliveries acked. */
   settled: number;
   /** Deliveries given back undone. */
   released: number;
   /** Deliveries whose lane was lost before they were done: another session gets them. */
   lost: number;
+  /** Positions up to which a lane became durably done. */
+  commits: number;
   /** Dead letters written. */
   deadLetters: number;
   /** Times that session and pipeline were replaced. */
@@ -24,9 +28,11 @@ export interface AppMetrics {
 export function appMetrics(topology: Topology): AppMetrics {
   return {
     delivered: 0,
+    redelivered: 0,
     settled: 0,
     released: 0,
     lost: 0,
+    commits: 0,
     deadLetters: 0,
     restarts: 0,
     inFlight: 0,

@@ -2,6 +2,7 @@ import { asyncScheduler, type SchedulerLike } from "rxjs";
 import type { Broker, ProcessingGuarantee } from "../core/broker.ts";
 import { ConfigError, type StreamsError } from "../core/errors.ts";
 import { silentLogger, type Logger } from "../core/logger.ts";
+import type { Tracing } from "../core/tracing.ts";
 import { checkCount } from "../topology/graph.ts";
 import type { ErrorHandling } from "../topology/options.ts";
 import { isOperator, type Topology } from "../topology/topology.ts";
@@ -56,6 +57,8 @@ export interface StreamsAppOptions {
   readonly deadLetterTopic?: string;
   /** @default silent */
   readonly logger?: Logger;
+  /** Where spans of deliveries, batches and results go: `openTelemetry()` of `millrace/opentelemetry`. @default none */
+  readonly tracing?: Tracing | undefined;
   /** The source of time. @default real time */
   readonly scheduler?: SchedulerLike;
 }
@@ -74,6 +77,7 @@ export interface Settings {
   readonly retry: Required<RetryOptions>;
   readonly deadLetterTopic: string;
   readonly logger: Logger;
+  readonly tracing: Tracing | undefined;
   readonly scheduler: SchedulerLike;
 }
 
@@ -105,6 +109,7 @@ export function settingsOf(topology: Topology, options: StreamsAppOptions): Sett
     },
     deadLetterTopic: options.deadLetterTopic ?? `${applicationId}.dlq`,
     logger: options.logger ?? silentLogger,
+    tracing: options.tracing,
     scheduler: options.scheduler ?? asyncScheduler,
   };
   checkGuarantee(topology, settings);

@@ -1,6 +1,7 @@
 import { map as mapEach, type OperatorFunction, type SchedulerLike, type Subject, Subscription } from "rxjs";
 import type { DeliveryLineage } from "../core/lineage.ts";
 import { StreamRecord } from "../core/record.ts";
+import type { Tracing } from "../core/tracing.ts";
 import { decode } from "../operators/decode.ts";
 import type { AnyEnvelope } from "../operators/envelope.ts";
 import { nodeMetrics, type NodeContext } from "../operators/node-context.ts";
@@ -21,6 +22,7 @@ export interface PipelineParts {
   readonly errors: ErrorPolicy;
   readonly pressure: Pressure;
   readonly scheduler: SchedulerLike;
+  readonly tracing: Tracing | undefined;
   readonly resources: (node: OperatorNode) => NodeResources;
   /** The pipeline itself broke: an Observable of RxJS failed. */
   readonly broken: (cause: unknown) => void;
@@ -92,7 +94,7 @@ class Compiler {
   }
 
   private contextOf(node: TopologyNode, seam: ErrorSeam): NodeContext {
-    const { errors, pressure, scheduler } = this.parts;
+    const { errors, pressure, scheduler, tracing } = this.parts;
     const draining = new AbortController();
     this.draining.push(draining);
     const metrics = this.parts.metrics.nodes.get(node.name) ?? nodeMetrics();
@@ -103,6 +105,7 @@ class Compiler {
       metrics,
       pressure,
       draining: draining.signal,
+      ...(tracing !== undefined && { tracing }),
     };
   }
 }

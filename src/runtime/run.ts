@@ -1,6 +1,7 @@
 import type { Subject, Subscription } from "rxjs";
+import { Arrivals } from "../core/arrivals.ts";
 import type { BrokerSession, Delivery, DrainReport, SessionOptions } from "../core/broker.ts";
-import { BrokerError, ConfigError, messageOf } from "../core/errors.ts";
+import { BrokerError, ConfigError, messageOf, StoppedError } from "../core/errors.ts";
 import type { DeliveryLineage, LineageEnd } from "../core/lineage.ts";
 import type { Model } from "../core/model.ts";
 import type { OutgoingRecord, Position, StreamRecord } from "../core/record.ts";
@@ -14,6 +15,7 @@ import { Intake, type Route } from "./intake.ts";
 import type { AppMetrics } from "./metrics.ts";
 import type { Settings } from "./options.ts";
 import { compile, type Pipeline } from "./pipeline.ts";
+import { TracedDeliveries } from "./traced-deliveries.ts";
 
 /** What a run gets from its app. */
 export interface RunParts {
@@ -37,7 +39,9 @@ export class Run implements LineageEnd {
   private readonly parts: RunParts;
   private readonly pressure = new Pressure();
   private readonly errors: ErrorPolicy;
+  private readonly arrivals: Arrivals;
   private readonly intake: Intake;
+  private readonly traced: TracedDeliveries | undefined;
   private readonly sessions: BrokerSession[] = [];
   private feeds: readonly InputFeed[] = [];
   private pipeline: Pipeline | undefined = undefined;
@@ -47,8 +51,11 @@ export class Run implements LineageEnd {
 
   constructor(parts: RunParts) {
     this.parts = parts;
+    const { scheduler, tracing, broker, groupId } = parts.settings;
     this.errors = new ErrorPolicy(parts.settings, (error) => this.fail(error));
-    this.intake = new Intake(this.pressure, this);
+    this.arrivals = new Arrivals(() => scheduler.now());
+    this.intake = new Intake(this.pressure, this, this.arrivals);
+    this.traced = tracing === undefined ? undefined : new TracedDeliveries(tracing, broker.name, groupId);
   }
 
   /** Opens the sessions and the pipeline; deliveries flow when it resolves. Errors: the broker's. */
@@ -61,6 +68,7 @@ export class Run implements LineageEnd {
       errors: this.errors,
       pressure: this.pressure,
       scheduler: settings.scheduler,
+      tracing: settings.tracing,
       broken: (cause) => this.fail(cause),
       resources: ({ name }) => ({
         model: this.parts.models.get(name),
@@ -84,6 +92,11 @@ export class Run implements LineageEnd {
 
   get lag(): ReadonlyMap<string, number> {
     return this.sessions[0]?.lag?.() ?? new Map();
+  }
+
+  /** Arrival of the oldest delivery in flight, milliseconds since the epoch. */
+  get oldestArrival(): number | undefined {
+    return this.halted ? undefined : this.arrivals.oldest;
   }
 
   /** Records in backoff. */
@@ -110,6 +123,7 @@ export class Run implements LineageEnd {
     this.errors.stop();
     this.subscription?.unsubscribe();
     this.pipeline?.subscription.unsubscribe();
+    this.traced?.stop();
     await Promise.all(this.sessions.map((session) => session.close()));
   }
 
@@ -119,21 +133,23 @@ export class Run implements LineageEnd {
   }
 
   released(lineage: DeliveryLineage, cause: unknown): void {
-    this.ended("released");
+    this.ended(lineage, "released");
     lineage.delivery.nack(cause);
   }
 
-  lost(): void {
-    this.ended("lost");
+  lost(lineage: DeliveryLineage): void {
+    this.ended(lineage, "lost");
+    this.traced?.end(lineage.delivery, new StoppedError("its lane was lost: another session gets it"));
   }
 
   private ack(lineage: DeliveryLineage): void {
-    this.ended("settled");
+    this.ended(lineage, "settled");
     lineage.delivery.ack();
     this.parts.settled();
   }
 
-  private ended(how: "settled" | "released" | "lost"): void {
+  private ended({ arrival }: DeliveryLineage, how: "settled" | "released" | "lost"): void {
+    if (arrival !== undefined) this.arrivals.leave(arrival);
     this.parts.metrics[how] += 1;
     this.parts.metrics.inFlight -= 1;
   }
@@ -173,7 +189,11 @@ export class Run implements LineageEnd {
       topics: sinkTopicsOf(this.parts.topology),
     });
     this.sessions.push(session);
-    return (outs) => session.publish(outs);
+    const { tracing } = this.parts.settings;
+    if (tracing === undefined) return (outs) => session.publish(outs);
+    const send = async (out: OutgoingRecord): Promise<void> =>
+      tracing.send(out, sinkBroker.name, (traced) => session.publish([traced]));
+    return async (outs) => void (await Promise.all(outs.map(send)));
   }
 
   private sessionOptions(): Omit<SessionOptions, "topics" | "autoOffsetReset"> {
@@ -188,15 +208,19 @@ export class Run implements LineageEnd {
       if (route !== undefined) for (const topic of topics) routes.set(topic, route);
     }
     if (routes.size === 0) return;
-    const { committed } = this.parts;
-    session.committed.subscribe((position) => committed.next(position));
+    const { committed, metrics } = this.parts;
+    const { traced } = this;
+    session.committed.subscribe((position) => {
+      metrics.commits += 1;
+      committed.next(position);
+    });
     const [only] = routes.size === 1 ? routes.values() : [];
     this.subscription = session.deliveries([...routes.keys()]).subscribe({
       next: (delivery) => {
         const route = only ?? routes.get(delivery.record.topic);
         if (route === undefined)
           this.fail(new BrokerError(`got a record of ${delivery.record.topic}, which was not asked for`, "?"));
-        else this.take(delivery, route);
+        else this.take(traced === undefined ? delivery : traced.begin(delivery), route);
       },
       error: (cause: unknown) => this.fail(cause),
     });
@@ -219,6 +243,7 @@ export class Run implements LineageEnd {
   private take(delivery: Delivery, route: Route): void {
     const { metrics } = this.parts;
     metrics.delivered += 1;
+    if (delivery.attempt > 1) metrics.redelivered += 1;
     metrics.inFlight += 1;
     this.intake.take(delivery, route);
   }
@@ -235,6 +260,7 @@ export class Run implements LineageEnd {
           { node, position: delivery.position, err: error },
           `record dead-lettered: ${messageOf(error)}`,
         );
+        this.traced?.end(delivery, error);
       }
       this.ack(lineage);
     };

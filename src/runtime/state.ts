@@ -2,14 +2,17 @@ import { BehaviorSubject, type Observable } from "rxjs";
 import { StoppedError } from "../core/errors.ts";
 
 /** The life of an app, in the words of Kafka Streams. */
-export type AppState =
-  | "CREATED"
-  | "REBALANCING"
-  | "RUNNING"
-  | "PENDING_SHUTDOWN"
-  | "NOT_RUNNING"
-  | "PENDING_ERROR"
-  | "ERROR";
+export const appStates = [
+  "CREATED",
+  "REBALANCING",
+  "RUNNING",
+  "PENDING_SHUTDOWN",
+  "NOT_RUNNING",
+  "PENDING_ERROR",
+  "ERROR",
+] as const;
+
+export type AppState = (typeof appStates)[number];
 
 const next: Readonly<Record<AppState, readonly AppState[]>> = {
   CREATED: ["REBALANCING", "PENDING_SHUTDOWN"],

@@ -42,6 +42,10 @@ export class StreamsApp {
     this.outputs = new Map(topology.nodes.map(({ name }) => [name, new Subject()]));
   }
 
+  get applicationId(): string {
+    return this.settings.applicationId;
+  }
+
   get state(): AppState {
     return this.machine.state;
   }
@@ -77,6 +81,11 @@ export class StreamsApp {
    */
   get lag(): ReadonlyMap<string, number> {
     return this.run?.lag ?? new Map();
+  }
+
+  /** Arrival of the oldest delivery in flight, milliseconds since the epoch; undefined without one. */
+  get oldestArrival(): number | undefined {
+    return this.run?.oldestArrival;
   }
 
   /**

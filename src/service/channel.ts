@@ -48,6 +48,11 @@ export class Channel {
     this.name = options.name;
   }
 
+  /** Name of the driver. */
+  get system(): string {
+    return this.options.broker.name;
+  }
+
   /** Why it is not usable now; undefined while it is. */
   get problem(): string | undefined {
     if (this.session === undefined) return messageOf(this.failure);

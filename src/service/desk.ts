@@ -7,6 +7,7 @@ import type { TriggerSettings } from "./options.ts";
 import { Problem } from "./problems.ts";
 import { problemOf, type Run, type RunRequest } from "./run.ts";
 import { Runs } from "./runs.ts";
+import { receiving, sending } from "./tracing.ts";
 import { readDeadLetter, readResult, requestRecord, whyUnreadable } from "./wire.ts";
 
 /** Where runs are started and their answers come in. What the routes share. */
@@ -33,7 +34,7 @@ export class Desk {
           writes: [topics.input],
           reads: [topics.output, topics.deadLetters],
           logger,
-          received: (delivery) => this.receive(name, delivery),
+          received: (delivery) => receiving(broker.name, groupId, delivery, () => this.receive(name, delivery)),
         }),
       ]),
     );
@@ -76,7 +77,8 @@ export class Desk {
     if (this.closing) throw new StoppedError("the service is closing");
     const run = this.runs.begin(channel.name, request);
     try {
-      await channel.publish(requestRecord(topics.input, run.id, request, headers));
+      const record = requestRecord(topics.input, run.id, request, headers);
+      await sending(channel.system, record, (traced) => channel.publish(traced));
     } catch (cause) {
       this.runs.failed(run, problemOf(cause));
       throw cause;

@@ -49,6 +49,8 @@ export interface TriggerOptions {
   readonly publishTimeoutMs?: number;
   /** OpenAPI at `docs`. @default true */
   readonly docs?: boolean;
+  /** Prometheus metrics at `metrics`. @default true */
+  readonly metrics?: boolean;
 }
 
 /** Options with their defaults. */
@@ -65,6 +67,7 @@ export interface TriggerSettings {
   readonly keepRuns: number;
   readonly publishTimeoutMs: number;
   readonly docs: boolean;
+  readonly metrics: boolean;
 }
 
 /** Fills in the defaults. Errors: `ERR_CONFIG` that names the option. */
@@ -95,6 +98,7 @@ export function triggerSettings(options: TriggerOptions): TriggerSettings {
     keepRuns: count("keepRuns", options.keepRuns ?? 1_000),
     publishTimeoutMs: count("publishTimeoutMs", options.publishTimeoutMs ?? 5_000),
     docs: options.docs ?? true,
+    metrics: options.metrics ?? true,
   };
 }
 

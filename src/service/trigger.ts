@@ -3,10 +3,14 @@ import helmet from "@fastify/helmet";
 import rateLimit from "@fastify/rate-limit";
 import type { FastifyInstance } from "fastify";
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from "fastify-type-provider-zod";
+import { Registry } from "prom-client";
+import type { StreamsApp } from "../runtime/streams-app.ts";
 import { Desk } from "./desk.ts";
 import { EventLog } from "./event-log.ts";
 import { refuseForeign, requireToken } from "./guard.ts";
 import { health } from "./health.ts";
+import { metrics } from "./metrics/index.ts";
+import { registerHttpMetrics, registerRunMetrics } from "./metrics/trigger-metrics.ts";
 import { describeForOthers, openApi } from "./open-api.ts";
 import { triggerSettings, type TriggerOptions } from "./options.ts";
 import { answerProblem, Problem } from "./problems.ts";
@@ -46,6 +50,7 @@ export async function trigger(server: FastifyInstance, options: TriggerOptions):
   server.setSerializerCompiler(serializerCompiler);
   server.setErrorHandler(answerProblem);
   await protect(server, settings.token, settings.maxRunsPerMinute);
+  if (settings.metrics) await measure(server, desk, settings.app);
   server.removeContentTypeParser("text/plain");
   if (!server.hasContentTypeParser(formType)) await server.register(formbody, { bodyLimit: maxBodyBytes });
   describeForOthers(server);
@@ -71,6 +76,14 @@ export async function trigger(server: FastifyInstance, options: TriggerOptions):
 }
 
 const formType = "application/x-www-form-urlencoded";
+
+/** `/metrics`: of the process, of the app if it runs here, and of what is served. */
+async function measure(server: FastifyInstance, desk: Desk, app: StreamsApp | undefined): Promise<void> {
+  const registry = new Registry();
+  registerHttpMetrics(registry, server);
+  registerRunMetrics(registry, desk.runs, desk.brokers);
+  await server.register(metrics, { registry, ...(app !== undefined && { apps: [app] }) });
+}
 
 /** Who may ask, how often, and what a browser may do with the answer. */
 async function protect(server: FastifyInstance, token: string | undefined, maxRunsPerMinute: number): Promise<void> {

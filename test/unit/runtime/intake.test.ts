@@ -1,6 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
+import { Arrivals } from "../../../src/core/arrivals.ts";
 import type { Delivery, Lane } from "../../../src/core/broker.ts";
 import type { DeliveryLineage } from "../../../src/core/lineage.ts";
 import { Intake, type Route } from "../../../src/runtime/intake.ts";
@@ -12,7 +13,7 @@ const lane: Lane = { id: "T/0", signal: new AbortController().signal };
 class Gate {
   readonly harness = new Harness();
   readonly let: DeliveryLineage[] = [];
-  readonly intake = new Intake(this.harness.pressure, this.harness);
+  readonly intake = new Intake(this.harness.pressure, this.harness, new Arrivals(Date.now));
   private readonly route: Route;
 
   constructor() {
@@ -99,7 +100,7 @@ describe("the intake", () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;
     const harness = new Harness();
-    const intake = new Intake(harness.pressure, harness);
+    const intake = new Intake(harness.pressure, harness, new Arrivals(Date.now));
     const inlet = new Inlet<DeliveryLineage>();
     inlet.subscribe((lineage) => {
       harness.pressure.raise();
