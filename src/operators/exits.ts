@@ -34,8 +34,8 @@ class CallExit<K, V> implements Exit {
   }
 
   leave(): Promise<void> | undefined {
-    const { metrics, scheduler } = this.context;
-    metrics.endToEndMs?.observe(scheduler.now() - this.record.timestamp);
+    const { endToEndMs } = this.context.metrics;
+    if (endToEndMs !== undefined) endToEndMs.observe(this.context.scheduler.now() - this.record.timestamp);
     const result = this.act(this.record);
     return result === undefined ? undefined : Promise.resolve(result);
   }

@@ -169,8 +169,8 @@ class PublishExit<K, V> implements Exit {
 
   leave(origin: DeliveryLineage): Promise<void> | undefined {
     const { publish } = this.options;
-    const { metrics, scheduler } = this.context;
-    metrics.endToEndMs?.observe(scheduler.now() - this.record.timestamp);
+    const { endToEndMs } = this.context.metrics;
+    if (endToEndMs !== undefined) endToEndMs.observe(this.context.scheduler.now() - this.record.timestamp);
     return publish === undefined ? origin.delivery.publish([this.out]) : publish([this.out]);
   }
 
