@@ -85,6 +85,14 @@ const rules: Readonly<Record<string, { readonly may: readonly string[]; readonly
     may: ["./b.ts", "../pool/a.ts", "../../core/a.ts", "node:fs/promises", "@tensorflow/tfjs-core"],
     mayNot: ["../onnx/a.ts", "onnxruntime-node", "../../topology/a.ts"],
   },
+  "src/opentelemetry/a.ts": {
+    may: ["./b.ts", "../core/a.ts", "@opentelemetry/api"],
+    mayNot: ["../runtime/a.ts", "@opentelemetry/sdk-trace-base", "node:http"],
+  },
+  "src/service/metrics/a.ts": {
+    may: ["./b.ts", "../runs.ts", "../../core/a.ts", "../../operators/a.ts", "../../runtime/a.ts", "prom-client"],
+    mayNot: ["../../brokers/memory/index.ts", "@opentelemetry/api", "zod"],
+  },
   "src/service/a.ts": {
     may: ["./b.ts", "rxjs", "../core/a.ts", "../topology/a.ts", "../runtime/a.ts", "fastify", "node:http"],
     mayNot: ["../brokers/memory/index.ts", "../engines/auto.ts", "../cli/main.ts", "kafkajs"],
