@@ -2,7 +2,6 @@ import { readdirSync, readFileSync } from "node:fs";
 import { extname } from "node:path";
 import { z } from "zod";
 import type { Desk } from "../desk.ts";
-import { Problem } from "../problems.ts";
 import type { Run } from "../run.ts";
 import { traceHeaders } from "../tracing.ts";
 import { indexText, type Routes } from "./routes.ts";
@@ -11,6 +10,8 @@ import { indexText, type Routes } from "./routes.ts";
 const formWaitMs = 5_000;
 
 const folder = new URL("../page/", import.meta.url);
+
+const html = "text/html; charset=utf-8";
 
 const types: Readonly<Record<string, string>> = {
   ".css": "text/css; charset=utf-8",
@@ -24,23 +25,47 @@ const formSchema = z.object({
   end_idx: indexText,
 });
 
+/** What the page shows when it comes. */
+interface Shown {
+  readonly run?: Run | undefined;
+  /** What was typed into the form, when it comes back with a problem. */
+  readonly typed?: Readonly<Record<string, unknown>>;
+  readonly problem?: string;
+}
+
 /** The page, its files, and its form. */
 export function pageRoutes(desk: Desk): Routes {
   const template = readFileSync(new URL("index.html", folder), "utf8");
+  const { gallery } = desk.settings;
   return (app, prefix) => {
+    const page = (shown: Shown): string => render(template, desk, prefix, shown);
+
     app.get(
       "/",
       { schema: { hide: true, querystring: z.object({ run: z.string().optional() }) } },
       ({ query: { run: id } }, reply) => {
         const run = id === undefined ? undefined : desk.runs.find(id);
-        if (id !== undefined && run === undefined) throw new Problem(404, "No such run", `run ${id} is not known here`);
-        return reply.type("text/html; charset=utf-8").send(render(template, desk, prefix, run));
+        void reply.type(html);
+        if (id === undefined || run !== undefined) return reply.send(page({ run }));
+        return reply
+          .code(404)
+          .send(page({ problem: `Run ${id} is not known here: the service may have been restarted.` }));
       },
     );
 
     app.post(
       "/",
-      { config: { starts: true }, schema: { hide: true, body: formSchema } },
+      {
+        config: { starts: true },
+        schema: { hide: true, body: formSchema },
+        // A browser without JavaScript gets the page again, with the problem in words.
+        onSend: async ({ headers, body }, reply, payload) => {
+          if (reply.statusCode < 400 || headers.accept?.includes("text/html") !== true) return payload;
+          const { title, detail } = JSON.parse(String(payload)) as { readonly title: string; readonly detail: string };
+          void reply.type(html);
+          return page({ problem: `${title}. ${detail}`, typed: { ...(body as object | undefined) } });
+        },
+      },
       async ({ body: { broker, start_idx: start, end_idx: end }, headers }, reply) => {
         const run = await desk.start(broker, { start, end }, traceHeaders(headers));
         await desk.runs.whenFinished(run, formWaitMs);
@@ -56,24 +81,37 @@ export function pageRoutes(desk: Desk): Routes {
         reply.type(type).header("cache-control", "no-cache").send(content),
       );
     }
+
+    if (gallery === undefined) return;
+    // The true classes alone, a byte each: accuracy can be counted without fetching all pictures.
+    app.get("/page/truth", { schema: { hide: true } }, (_, reply) =>
+      reply.type("application/octet-stream").header("cache-control", "private, max-age=3600").send(gallery.labels),
+    );
   };
 }
 
-function render(template: string, desk: Desk, prefix: string, run: Run | undefined): string {
-  const { defaultBroker, images, gallery, app } = desk.settings;
-  const [start, end] = run === undefined ? [0, 10] : [run.start, run.end];
-  const chosen = run?.broker ?? defaultBroker;
+function render(template: string, desk: Desk, prefix: string, { run, typed, problem }: Shown): string {
+  const { defaultBroker, images, gallery, app, docs } = desk.settings;
+  const { broker, start_idx, end_idx } = typed ?? {
+    broker: run?.broker ?? defaultBroker,
+    start_idx: run?.start ?? 0,
+    end_idx: run?.end ?? Math.min(10, images),
+  };
   const values: Readonly<Record<string, string>> = {
     base: escape(`${prefix}/`),
     brokers: desk.brokers
-      .map((name) => `<option${name === chosen ? " selected" : ""}>${escape(name)}</option>`)
+      .map((name) => `<option${name === broker ? " selected" : ""}>${escape(name)}</option>`)
       .join(""),
-    start: String(start),
-    end: String(end),
+    start: escape(String(start_idx)),
+    end: escape(String(end_idx)),
     images: String(images),
+    last: String(images - 1),
     names: escape(JSON.stringify(gallery?.names ?? [])),
     side: String(gallery?.side ?? 0),
     topology: app === undefined ? "no" : "yes",
+    run: escape(run?.id ?? ""),
+    docs: docs ? '<a href="docs">The API of this service</a>' : "",
+    problem: escape(problem ?? ""),
     outcome: run === undefined ? "" : outcome(run),
   };
   return template.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => values[name] ?? "");
@@ -81,11 +119,12 @@ function render(template: string, desk: Desk, prefix: string, run: Run | undefin
 
 /** What is known of a run, for those without JavaScript: they reload. */
 function outcome(run: Run): string {
-  const { status, broker, start, end, done, total, problem } = run;
-  const words = `Run [${start}, ${end}) on ${broker}: ${status}, ${done} of ${total} images`;
-  const labels = run.predictions.map((label, image) => `<li value="${start + image}">${escape(label ?? "…")}</li>`);
+  const { id, status, broker, start, end, done, total, problem } = run;
+  const words = `Run [${start}, ${end}) on ${broker}: ${status}, ${done} of ${total} images.`;
+  const reload = run.finished ? "" : ` <a href="?run=${encodeURIComponent(id)}">Look again</a>`;
   const reason = problem === undefined ? "" : `<p>${escape(problem.message)}</p>`;
-  return `<p>${escape(words)}</p>${reason}<ol start="${start}">${labels.join("")}</ol>`;
+  const labels = run.predictions.map((label, image) => `<li value="${start + image}">${escape(label ?? "…")}</li>`);
+  return `<h2>Outcome</h2><p>${escape(words)}${reload}</p>${reason}<ol start="${start}">${labels.join("")}</ol>`;
 }
 
 function escape(text: string): string {

@@ -6,6 +6,12 @@ import type { Routes } from "./routes.ts";
 /** Graphviz, compiled once for all. */
 let graphviz: Promise<Viz> | undefined;
 
+/** Keeps the label of a sub-topology out of the way of arrows. */
+const graphAttributes = { labeljust: "l" };
+
+/** Room in each node for what the page writes into it: name, depth, rate and busy share; inches. */
+const nodeAttributes = { width: 2.3, height: 0.7 };
+
 /** The topology of the app in this process, drawn. */
 export function topologyRoutes({ topology }: StreamsApp): Routes {
   let svg: string | undefined;
@@ -15,7 +21,11 @@ export function topologyRoutes({ topology }: StreamsApp): Routes {
       { schema: { tags: ["topology"], summary: "The topology as a picture", produces: ["image/svg+xml"] } },
       async (_, reply) => {
         graphviz ??= instance();
-        svg ??= (await graphviz).renderString(topology.describe("dot"), { format: "svg" });
+        svg ??= (await graphviz).renderString(topology.describe("dot"), {
+          format: "svg",
+          graphAttributes,
+          nodeAttributes,
+        });
         return reply.type("image/svg+xml").send(svg);
       },
     );
