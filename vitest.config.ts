@@ -14,6 +14,7 @@ export default defineConfig({
       project("contract", { testTimeout: 120_000, ...onBrokers }),
       project("topologies"),
       project("integration", { testTimeout: 120_000, ...onBrokers }),
+      project("browser", { testTimeout: 60_000, ...onBrokers }),
       project("model", { testTimeout: 120_000 }),
       project("docs", { testTimeout: 120_000 }),
       project("types", {

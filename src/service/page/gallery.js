@@ -14,9 +14,12 @@ const block = 100;
 /** Blocks of pictures by the number of their first; each is fetched once. */
 const blocks = new Map();
 
-/** Fetches the true class of every image: a byte each, once for the page. */
+let truth;
+
+/** The true class of every image, a byte each; fetched once. */
 export async function fetchTruth() {
-  return classes.length === 0 ? new Uint8Array() : getBytes("page/truth");
+  truth ??= classes.length === 0 ? new Uint8Array() : await getBytes("page/truth");
+  return truth;
 }
 
 /** Draws an image of the set, once it is there. */

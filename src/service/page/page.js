@@ -28,17 +28,19 @@ async function select(id) {
   selected = id;
   markSelected(id);
   history.replaceState(null, "", `?run=${encodeURIComponent(id)}`);
-  if (findRun(id) !== undefined) showRun(findRun(id));
+  showRun(id);
+  if (findRun(id) !== undefined) updateRun(findRun(id));
   try {
     const { predictions, scores, pixels, ...summary } = await getJson(`runs/${encodeURIComponent(id)}`);
     if (selected !== id) return;
-    if (findRun(id) === undefined) showRun(summary);
-    putRun(summary);
     updateRun(summary);
     addAnswers(id, summary.start_idx, predictions, scores);
     setPixels(id, pixels);
   } catch (refusal) {
-    tell(refusal);
+    if (refusal.status !== 404 || findRun(id) !== undefined) return tell(refusal);
+    // Forgotten: the service was restarted.
+    selected = undefined;
+    if (newestRun() !== undefined) await select(newestRun().id);
   }
 }
 
@@ -48,8 +50,8 @@ listen(
     reset: ({ runs, dead_letters: letters }) => {
       setRuns(runs);
       setLetters(letters);
-      const shown = findRun(selected) ?? newestRun();
-      if (shown !== undefined) void select(shown.id);
+      const shown = selected ?? newestRun()?.id;
+      if (shown !== undefined) void select(shown);
     },
     run: (summary) => {
       putRun(summary);
@@ -69,7 +71,7 @@ listen(
   (connected) => {
     byId("connection").classList.toggle("lost", !connected);
     setText(byId("connection"), connected ? "● Connected" : "○ Connection lost: trying again");
-    if (connected) void fetchTruth().then(setTruth, tell);
+    if (connected) fetchTruth().then(setTruth, tell);
   },
 );
 

@@ -1,5 +1,5 @@
 /** An answer that is an error. Its message is for people: what happened, and what to do. */
-export class Refusal extends Error {
+class Refusal extends Error {
   /** @param problem what RFC 9457 calls a problem: status, title, detail, errors */
   constructor(problem) {
     const { status, title, detail } = problem;

@@ -5,39 +5,39 @@ import { drawAccuracy } from "./accuracy.js";
 /** Pictures on the page at a time. */
 const pageSize = 50;
 
-/** The run that is shown: its summary, what is known of each of its images, and, for an upload, its pixels. */
-let run;
+/** The run that is shown: its id, its summary when that is known, what is known of each of its images, and, for an upload, its pixels. */
+let run = { id: undefined, summary: undefined, answers: new Map(), pixels: undefined };
 let truth = new Uint8Array();
 let page = 0;
 
 /** What the grid holds now, as a text to compare with. */
 let laidOut = "";
 
-export const drawResults = oncePerFrame(draw);
+const drawResults = oncePerFrame(draw);
 
 export function setTruth(classOfEach) {
   truth = classOfEach;
   drawResults();
 }
 
-/** Shows a run from now on, at first without answers. */
-export function showRun(summary) {
-  run = { summary, answers: new Map(), pixels: undefined };
-  page = 0;
-  laidOut = "";
-  drawResults();
+/** Shows a run from now on; what it is comes later. */
+export function showRun(id) {
+  if (id !== run.id) page = 0;
+  run = { id, summary: undefined, answers: new Map(), pixels: undefined };
 }
 
-/** Takes in a run's new state; what comes twice, or late, changes nothing. */
+/** Takes in a run's state, unless a newer one is known: answers and events overtake each other. */
 export function updateRun(summary) {
-  if (summary.id !== run?.summary.id) return;
+  if (summary.id !== run.id) return;
+  const { done = 0, error = null } = run.summary ?? {};
+  if (summary.done < done || (summary.done === done && error !== null)) return;
   run.summary = summary;
   drawResults();
 }
 
-/** Takes in answers for consecutive images. */
+/** Takes in answers for consecutive images; those that come twice change nothing. */
 export function addAnswers(id, start, labels, scores) {
-  if (id !== run?.summary.id) return;
+  if (id !== run.id) return;
   for (const [offset, label] of labels.entries()) {
     if (label !== null) run.answers.set(start + offset, { label, score: scores[offset] });
   }
@@ -46,7 +46,7 @@ export function addAnswers(id, start, labels, scores) {
 
 /** Takes in the grey values of an uploaded picture, base64. */
 export function setPixels(id, base64) {
-  if (id !== run?.summary.id || base64 === null) return;
+  if (id !== run.id || base64 === null) return;
   run.pixels = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   laidOut = "";
   drawResults();
@@ -72,8 +72,8 @@ function isWrong(image) {
 }
 
 function draw() {
-  if (run === undefined) return;
   const { summary } = run;
+  if (summary === undefined) return;
   const total = summary.end_idx - summary.start_idx;
   setText(byId("run-status"), sentence(summary));
   byId("progress").max = total;
@@ -104,7 +104,7 @@ function drawGrid(images) {
   setText(byId("shown"), shown.length === 0 ? "none" : `images ${shown[0]} to ${shown.at(-1)}, of ${total}`);
   byId("previous").disabled = page === 0;
   byId("next").disabled = page === pages - 1;
-  const layout = `${run.summary.id} ${shown.join()}`;
+  const layout = `${run.id} ${shown.join()}`;
   if (layout !== laidOut) byId("grid").replaceChildren(...shown.map(card));
   laidOut = layout;
   for (const [index, image] of shown.entries()) fill(byId("grid").children[index], image);

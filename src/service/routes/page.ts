@@ -60,7 +60,8 @@ export function pageRoutes(desk: Desk): Routes {
         schema: { hide: true, body: formSchema },
         // A browser without JavaScript gets the page again, with the problem in words.
         onSend: async ({ headers, body }, reply, payload) => {
-          if (reply.statusCode < 400 || headers.accept?.includes("text/html") !== true) return payload;
+          const { statusCode } = reply;
+          if (statusCode < 400 || statusCode === 401 || headers.accept?.includes("text/html") !== true) return payload;
           const { title, detail } = JSON.parse(String(payload)) as { readonly title: string; readonly detail: string };
           void reply.type(html);
           return page({ problem: `${title}. ${detail}`, typed: { ...(body as object | undefined) } });
