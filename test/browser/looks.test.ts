@@ -1,13 +1,11 @@
-import { mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import axe from "axe-core";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { noChromium, openChromium, startRun, untilDone, visit } from "./chromium.ts";
 import { Service } from "./service.ts";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** Where the screenshots go, to be looked at. */
 const folder = join(tmpdir(), "millrace-page");
@@ -50,7 +48,7 @@ describe.skipIf(noChromium())("the page's looks", () => {
       .first()
       .waitFor();
     await page.screenshot({ path: join(folder, `${width}-${colorScheme}.png`), fullPage: true });
-    await page.evaluate(axe);
+    await page.evaluate(axe.source);
     const { violations } = await page.evaluate<Report>("axe.run()");
     expect(violations.map(({ id, nodes }) => [id, nodes.map(({ failureSummary }) => failureSummary)])).toEqual([]);
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);

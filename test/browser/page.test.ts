@@ -1,5 +1,5 @@
 import { labels, loadTestSet, type LabelledImages } from "millrace/model";
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { noChromium, openChromium, shownLabels, startRun, untilDone, visit } from "./chromium.ts";
@@ -46,11 +46,10 @@ describe.skipIf(noChromium())("the page, on the embedded broker", () => {
     await untilDone(page, 20, 26);
     await page.reload();
     await untilDone(page, 20, 26);
-    expect(await shownLabels(page)).toEqual(await service.printed(20, 26));
+    await expect.poll(() => shownLabels(page)).toEqual(await service.printed(20, 26));
     const verdicts = await page.locator("#grid .truth").allTextContents();
     expect(verdicts.map((verdict) => verdict.replace(/^.*is /, ""))).toEqual(truth(20, 26));
-    const canvas = page.locator("#grid canvas").nth(3);
-    await expect.poll(() => greyOf(canvas)).toBe(pictureOf(23));
+    await expect.poll(() => greyOf(page, 3)).toBe(pictureOf(23));
     expect(complaints).toEqual([]);
   });
 
@@ -67,9 +66,8 @@ describe.skipIf(noChromium())("the page, on the embedded broker", () => {
     await page.getByLabel("Only wrong ones").check();
     const marked = page.locator("#grid li").filter({ hasText: /✗ wrong: is / });
     await expect.poll(() => marked.count()).toBe(Math.min(50, wrong.length));
-    const numbers = await page
-      .locator("#grid li")
-      .evaluateAll((items) => items.map((item) => item.getAttribute("value")));
+    const items = await page.locator("#grid li").all();
+    const numbers = await Promise.all(items.map((item) => item.getAttribute("value")));
     expect(numbers).toEqual(wrong.slice(0, 50).map(String));
     expect(complaints).toEqual([]);
   });
@@ -121,7 +119,7 @@ describe.skipIf(noChromium())("the page, on the embedded broker", () => {
     await page.getByRole("button", { name: "Classify the picture" }).click();
     await page.getByText(/^Your picture on memory is done/).waitFor();
     await expect.poll(() => shownLabels(page)).toEqual([boot]);
-    await expect.poll(() => greyOf(page.locator("#grid canvas"))).toBe(pictureOf(0));
+    await expect.poll(() => greyOf(page, 0)).toBe(pictureOf(0));
     expect(complaints).toEqual([]);
   });
 
@@ -162,7 +160,7 @@ describe.skipIf(noChromium())("the page, on the embedded broker", () => {
     await untilDone(page, 0, 10);
     await startRun(page, 30, 35);
     await untilDone(page, 30, 35);
-    expect(await shownLabels(page)).toEqual(await restarted.printed(30, 35));
+    await expect.poll(() => shownLabels(page)).toEqual(await restarted.printed(30, 35));
     await restarted.stop();
   });
 
@@ -184,21 +182,10 @@ describe.skipIf(noChromium())("the page, on the embedded broker", () => {
   });
 });
 
-/** What is used of a canvas, since the tests are compiled without the types of a browser. */
-interface Canvas {
-  readonly width: number;
-  readonly height: number;
-  getContext(kind: "2d"): {
-    getImageData(x: number, y: number, width: number, height: number): { readonly data: Uint8Array };
-  };
-}
-
-/** Grey values of a canvas, base64. */
-async function greyOf(canvas: Locator): Promise<string> {
-  const values = await canvas.evaluate((node) => {
-    const drawn = node as unknown as Canvas;
-    return [...drawn.getContext("2d").getImageData(0, 0, drawn.width, drawn.height).data];
-  });
+/** Grey values of a picture in the grid, base64. As text, since the tests are compiled without the types of a browser. */
+async function greyOf(page: Page, place: number): Promise<string> {
+  const canvas = `document.querySelectorAll("#grid canvas")[${place}]`;
+  const values = await page.evaluate<number[]>(`[...${canvas}.getContext("2d").getImageData(0, 0, 28, 28).data]`);
   return Buffer.from(values.filter((_, index) => index % 4 === 0)).toString("base64");
 }
 

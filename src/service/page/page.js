@@ -81,12 +81,15 @@ function milliseconds(value) {
 
 if (!byId("topology").hidden) drawTopology().catch(tell);
 
-setInterval(async () => {
-  if (document.hidden) return;
+setInterval(() => {
+  if (!document.hidden) void lookWhatIsAway();
+}, lookMs);
+
+async function lookWhatIsAway() {
   const reasons = Object.entries(await notReady());
   byId("away").hidden = reasons.length === 0;
   setText(byId("away"), reasons.map(([name, reason]) => `${name} is not ready: ${reason}`).join("; "));
-}, lookMs);
+}
 
 // --- Starting ----------------------------------------------------------------------------------------------------------------------
 
