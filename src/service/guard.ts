@@ -22,7 +22,8 @@ export function requireToken(token: string): (request: FastifyRequest) => void {
     const [, scheme = "", credentials = ""] = /^(\S+) +(.*)$/.exec(authorization) ?? [];
     if (timingSafeEqual(digest(shown(scheme.toLowerCase(), credentials)), expected)) return;
     throw new Problem(401, "A token is needed", "send Authorization: Bearer <token>", {
-      headers: { "www-authenticate": 'Bearer, Basic realm="millrace: the token is the password"' },
+      // A line each: Chromium reads no second scheme in one line, and would not ask for the token.
+      headers: { "www-authenticate": ["Bearer", 'Basic realm="millrace: the token is the password"'] },
     });
   };
 }

@@ -7,7 +7,7 @@ import { StreamsError, messageOf } from "../core/errors.ts";
 export class Problem extends Error {
   readonly status: number;
   readonly title: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | string[]>>;
   readonly more: Readonly<Record<string, unknown>>;
 
   constructor(
@@ -15,7 +15,7 @@ export class Problem extends Error {
     title: string,
     detail: string,
     options: {
-      readonly headers?: Readonly<Record<string, string>>;
+      readonly headers?: Readonly<Record<string, string | string[]>>;
       readonly more?: Readonly<Record<string, unknown>>;
     } = {},
   ) {
