@@ -73,11 +73,12 @@ describe.skipIf(noChromium())("the page, on the embedded broker", () => {
   });
 
   test("stays light with all images of the set, and fetches no picture twice", async () => {
-    const { page, complaints } = await visit(browser, service.address);
+    const { page, complaints } = await visit(browser, "about:blank");
     const fetched: string[] = [];
     page.on("request", (request) => {
       if (request.url().includes("/images?")) fetched.push(request.url());
     });
+    await page.goto(service.address);
     await startRun(page, 0, 10_000);
     await untilDone(page, 0, 10_000);
     await page.getByText("10,000 of 10,000 images", { exact: true }).waitFor();

@@ -113,6 +113,7 @@ function drawGrid(images) {
 function card(image) {
   const canvas = element("canvas", { "aria-hidden": "true" });
   if (run.pixels !== undefined) drawPixels(canvas, run.pixels);
+  else if (classes.length === 0) canvas.hidden = true;
   else if (!run.summary.picture) void drawImage(canvas, image);
   return element(
     "li",
