@@ -3,16 +3,14 @@ import fastify from "fastify";
 import { jsonSerde, StreamsApp, StreamsBuilder } from "millrace";
 import { memoryBroker } from "millrace/memory";
 import { trigger } from "millrace/service";
+import { z } from "zod";
 
-interface Range {
-  readonly start_idx: number;
-  readonly end_idx: number;
-}
+const rangeSchema = z.object({ start_idx: z.number(), end_idx: z.number() });
 
 // What is asked for are numbers; the answer to each is whether it is even.
 const builder = new StreamsBuilder();
 builder
-  .stream("NUMBERS", { value: jsonSerde<Range>() })
+  .stream("NUMBERS", { value: jsonSerde(rangeSchema) })
   .mapValues(({ start_idx, end_idx }) => {
     const numbers = Array.from({ length: end_idx - start_idx }, (_, offset) => start_idx + offset);
     const predictions = numbers.map((number) => (number % 2 === 0 ? "even" : "odd"));

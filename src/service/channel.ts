@@ -23,9 +23,6 @@ export interface ChannelOptions {
 const minDelayMs = 500;
 const maxDelayMs = 10_000;
 
-/** Longest wait for partitions, milliseconds: a group that met topics which were just being made has none, and does not look again for minutes. */
-const unreadMs = 10_000;
-
 /** Longest wait for a broker to be left, milliseconds. */
 const closeMs = 3_000;
 
@@ -121,6 +118,7 @@ export class Channel {
       if (this.closed) return await session.close();
       this.session = session;
       this.heard = false;
+      this.losses = 0;
       this.reading = session.deliveries(reads).subscribe({
         next: (delivery) => {
           this.options.received(delivery);
@@ -128,7 +126,6 @@ export class Channel {
         },
         error: (cause: unknown) => void this.lost(cause),
       });
-      this.timer = asyncScheduler.schedule(() => this.checkRead(session), unreadMs);
       logger.info({ broker: this.name }, `trigger is connected to ${this.name}`);
     } catch (cause) {
       this.failure = cause;
@@ -136,16 +133,8 @@ export class Channel {
     }
   }
 
-  private checkRead(session: BrokerSession): void {
-    const { problem } = this;
-    if (session !== this.session || session.connected?.() === false) return;
-    if (problem === undefined) this.losses = 0;
-    else void this.lost(new Error(problem));
-  }
-
   private async lost(cause: unknown): Promise<void> {
     this.failure = cause;
-    this.timer?.unsubscribe();
     await this.leave();
     this.again();
   }

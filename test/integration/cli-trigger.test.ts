@@ -4,7 +4,7 @@ import { z } from "zod";
 import { until } from "../../scripts/brokers/until.ts";
 import { kafkaBrokers, pubsubEmulator } from "../brokers/addresses.ts";
 import { Command } from "./command.ts";
-import { skipped } from "./plain-clients.ts";
+import { plainPubSub, skipped } from "./plain-clients.ts";
 import { runSchema } from "./service-fixture.ts";
 
 const missing = kafkaBrokers() === undefined || pubsubEmulator() === undefined;
@@ -51,14 +51,21 @@ describe("millrace trigger", () => {
     async () => {
       const id = `trigger-${randomUUID()}`;
       const env = { PUBSUB_PROJECT_ID: id };
-      const group = ["--results-group", id];
+      const group = ["--results-group", `${id}-results`];
       const trigger = start(
         ["trigger", "--broker", "kafka", "--broker", "pubsub", "--create-topics", "--port", "0", ...group],
         env,
       );
-      const worker = ["run", "topologies/embedded-inference", "--sink", "topic", "--create-topics", "--group-id", id];
-      start([...worker, "--broker", "kafka", "--application-id", "embedded-inference"], env);
-      start([...worker, "--broker", "pubsub", "--application-id", "embedded-inference"], env);
+      const worker = [
+        "run",
+        "topologies/embedded-inference",
+        "--sink",
+        "topic",
+        "--create-topics",
+        "--group-id",
+        id,
+        "--verbose",
+      ];
       await trigger.prints(/http:\/\/\S+ takes runs for kafka, pubsub/);
       const address = /http:\/\/\S+/.exec(trigger.stdout)?.[0] ?? "";
       let state = "";
@@ -68,12 +75,19 @@ describe("millrace trigger", () => {
         return answer.status === 200;
       };
       await until(isReady, { what: () => `readiness; ${state}\n${trigger.stderr}` });
+      start([...worker, "--broker", "kafka", "--application-id", "embedded-inference"], env);
+      start([...worker, "--broker", "pubsub", "--application-id", "embedded-inference"], env);
+      const client = plainPubSub(pubsubEmulator() ?? "", id);
+      const subscription = `MODEL-INFERENCE-${id}`; // what is published before it is there, nobody gets
+      await until(() => client.hasSubscription(subscription), { what: subscription });
+      await client.close();
       for (const broker of ["kafka", "pubsub"]) {
         const answer = await fetch(`${address}/runs?wait=60s`, {
           method: "POST",
           headers: { "content-type": "application/json" },
           body: JSON.stringify({ broker, start_idx: 0, end_idx: 5 }),
         });
+        expect(answer.status, commands.map(({ stderr }) => stderr).join("\n")).toBe(200);
         expect(runSchema.parse(await answer.json())).toMatchObject({ broker, status: "done", done: 5 });
         const pushed = await fetch(`${address}/${broker}/push-to-consumer?start_idx=0&end_idx=1`);
         expect(await pushed.text()).toBe(`{"message_queue":"${broker}","start_idx":0,"end_idx":1}`);

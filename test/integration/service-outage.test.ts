@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, LightMyRequestResponse } from "fastify";
 import { kafkaBroker } from "millrace/kafka";
 import { memoryBroker } from "millrace/memory";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -39,7 +39,7 @@ describe.skipIf(kafkaBrokers() === undefined && skipped("the service without its
       await kafka.stop();
     });
 
-    const post = (broker: string): ReturnType<typeof server.inject> =>
+    const post = (broker: string): Promise<LightMyRequestResponse> =>
       server.inject({ method: "POST", url: "/runs", body: { broker, start_idx: 0, end_idx: 1 } });
     const ready = async (): Promise<z.infer<typeof readySchema>> =>
       readySchema.parse((await server.inject("/readyz")).json());

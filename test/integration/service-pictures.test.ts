@@ -36,9 +36,9 @@ async function upload(
 const grey = { width: imageSide, height: imageSide, channels: 1 } as const;
 const pixelsOf = (index: number): Buffer =>
   Buffer.from(gallery.images.subarray(index * imagePixels, (index + 1) * imagePixels));
-const picture = (index: number): sharp.Sharp => sharp(pixelsOf(index), { raw: grey });
+const picture = (index: number): ReturnType<typeof sharp> => sharp(pixelsOf(index), { raw: grey });
 /** Dark on light, as photographs of goods are. */
-const onLight = (index: number): sharp.Sharp =>
+const onLight = (index: number): ReturnType<typeof sharp> =>
   sharp(
     pixelsOf(index).map((value) => 255 - value),
     { raw: grey },
@@ -87,10 +87,7 @@ describe("POST /images", () => {
         const shape = await onLight(index).png().toBuffer();
         // What is background in the set is transparent here.
         return sharp(shape)
-          .joinChannel(
-            pixelsOf(index).map((value) => (value === 0 ? 0 : 255)),
-            { raw: grey },
-          )
+          .joinChannel(Buffer.from(pixelsOf(index).map((value) => (value === 0 ? 0 : 255))), { raw: grey })
           .png()
           .toBuffer();
       },
