@@ -81,15 +81,15 @@ export class Channel {
     if (session === undefined || this.problem !== undefined) {
       throw new BrokerError(`${this.name} can't be reached: ${this.problem ?? "no session"}`, this.name);
     }
-    let timer: NodeJS.Timeout | undefined;
+    let waiting: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       const error = new BrokerError(`${this.name} did not confirm within ${options.publishTimeoutMs} ms`, this.name);
-      timer = setTimeout(() => reject(error), options.publishTimeoutMs);
+      waiting = setTimeout(() => reject(error), options.publishTimeoutMs);
     });
     try {
       await Promise.race([session.publish([record]), late]);
     } finally {
-      clearTimeout(timer);
+      clearTimeout(waiting);
     }
   }
 

@@ -8,7 +8,7 @@ import type { RunRequest, Slice } from "./run.ts";
 import type { DeadLetter } from "./runs.ts";
 
 /** Header (at Pub/Sub: attribute) that names a run; it travels from the request to the result. */
-export const runIdHeader = "run_id";
+const runIdHeader = "run_id";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
