@@ -37,7 +37,10 @@ describe.skipIf(noChromium())("the page, on the embedded broker", () => {
     await startRun(page, 6, 2);
     expect(await page.getByRole("alert").textContent()).toContain("range [6, 2): expected 0 <= start_idx < end_idx");
     expect(await page.getByLabel("First image").inputValue()).toBe("6");
-    expect(complaints).toEqual([expect.stringContaining("400 (Bad Request)")]);
+    await page.goto(`${service.address}/?run=none`);
+    expect(await page.getByRole("alert").textContent()).toContain("run none is not known here");
+    expect(await page.getByLabel("End (not included)").inputValue()).toBe("10");
+    expect(complaints).toEqual([expect.stringContaining("status of 400"), expect.stringContaining("status of 404")]);
   });
 
   test("opens with the newest run: its pictures, labels and true classes", async () => {

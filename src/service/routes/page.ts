@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { extname } from "node:path";
+import type { onSendAsyncHookHandler } from "fastify";
 import { z } from "zod";
 import type { Desk } from "../desk.ts";
+import { Problem } from "../problems.ts";
 import type { Run } from "../run.ts";
 import { traceHeaders } from "../tracing.ts";
 import { indexText, type Routes } from "./routes.ts";
@@ -40,33 +42,28 @@ export function pageRoutes(desk: Desk): Routes {
   return (app, prefix) => {
     const page = (shown: Shown): string => render(template, desk, prefix, shown);
 
+    /** People get the page with the problem in words. Not for want of the token: then they get nothing of it. */
+    const inWords: onSendAsyncHookHandler = async ({ headers, body }, reply, payload) => {
+      const { statusCode } = reply;
+      if (statusCode < 400 || statusCode === 401 || headers.accept?.includes("text/html") !== true) return payload;
+      const { title, detail } = JSON.parse(String(payload)) as { readonly title: string; readonly detail: string };
+      void reply.type(html);
+      return page({ problem: `${title}. ${detail}`, typed: { ...(body as object | undefined) } });
+    };
+
     app.get(
       "/",
-      { schema: { hide: true, querystring: z.object({ run: z.string().optional() }) } },
+      { schema: { hide: true, querystring: z.object({ run: z.string().optional() }) }, onSend: inWords },
       ({ query: { run: id } }, reply) => {
         const run = id === undefined ? undefined : desk.runs.find(id);
-        void reply.type(html);
-        if (id === undefined || run !== undefined) return reply.send(page({ run }));
-        return reply
-          .code(404)
-          .send(page({ problem: `Run ${id} is not known here: the service may have been restarted.` }));
+        if (id !== undefined && run === undefined) throw new Problem(404, "No such run", `run ${id} is not known here`);
+        return reply.type(html).send(page({ run }));
       },
     );
 
     app.post(
       "/",
-      {
-        config: { starts: true },
-        schema: { hide: true, body: formSchema },
-        // A browser without JavaScript gets the page again, with the problem in words.
-        onSend: async ({ headers, body }, reply, payload) => {
-          const { statusCode } = reply;
-          if (statusCode < 400 || statusCode === 401 || headers.accept?.includes("text/html") !== true) return payload;
-          const { title, detail } = JSON.parse(String(payload)) as { readonly title: string; readonly detail: string };
-          void reply.type(html);
-          return page({ problem: `${title}. ${detail}`, typed: { ...(body as object | undefined) } });
-        },
-      },
+      { config: { starts: true }, schema: { hide: true, body: formSchema }, onSend: inWords },
       async ({ body: { broker, start_idx: start, end_idx: end }, headers }, reply) => {
         const run = await desk.start(broker, { start, end }, traceHeaders(headers));
         await desk.runs.whenFinished(run, formWaitMs);
@@ -93,10 +90,11 @@ export function pageRoutes(desk: Desk): Routes {
 
 function render(template: string, desk: Desk, prefix: string, { run, typed, problem }: Shown): string {
   const { defaultBroker, images, gallery, app, docs } = desk.settings;
-  const { broker, start_idx, end_idx } = typed ?? {
+  const { broker, start_idx, end_idx } = {
     broker: run?.broker ?? defaultBroker,
     start_idx: run?.start ?? 0,
     end_idx: run?.end ?? Math.min(10, images),
+    ...typed,
   };
   const values: Readonly<Record<string, string>> = {
     base: escape(`${prefix}/`),
