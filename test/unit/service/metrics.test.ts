@@ -143,7 +143,7 @@ test("names are as Prometheus wants them", async () => {
   await server.close();
 
   expect(headers["content-type"]).toMatch(/^text\/plain; version=0\.0\.4/);
-  const types = [...body.matchAll(/^# TYPE (\S+) (\S+)$/gm)].filter(([, name]) => !name?.startsWith("nodejs_"));
+  const types = [...body.matchAll(/^# TYPE (\S+) (\S+)$/gm)].filter(([, name = ""]) => !name.startsWith("nodejs_"));
   expect(types.length).toBeGreaterThan(25);
   for (const [, name = "", type] of types) {
     expect(body, name).toMatch(new RegExp(`^# HELP ${name} \\S.*\\.$`, "m"));
