@@ -65,6 +65,10 @@ export class KafkaSession implements BrokerSession {
     await this.parts.sink.send(outs, "kafka");
   }
 
+  connected(): boolean {
+    return this.reading?.source.connected ?? true;
+  }
+
   lag(): ReadonlyMap<string, number> {
     return new Map(
       Array.from(this.partitions.values(), ({ id, end, watermark }) => [id, Math.max(0, end - watermark)]),

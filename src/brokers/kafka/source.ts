@@ -29,6 +29,8 @@ export class KafkaSource implements MembershipEvents {
   private assigned: readonly TopicPartition[] = [];
   /** Counts assignments: what was begun in an earlier one is not finished. */
   private epoch = 0;
+  /** Begins of the present assignment that have no answer yet. */
+  private beginning = 0;
   private lanes = 0;
   private closed = false;
 
@@ -37,6 +39,11 @@ export class KafkaSource implements MembershipEvents {
     this.parts = parts;
     this.flow = new Flow(commits.byPartition);
     this.handOut = new HandOut({ options, commits, out, changed: () => this.steer() });
+  }
+
+  /** False until it is known where the group stands in all partitions that it gave us. */
+  get connected(): boolean {
+    return this.consumer !== undefined && this.beginning === 0;
   }
 
   async rejoining(heartbeat: () => Promise<void>): Promise<void> {
@@ -55,6 +62,7 @@ export class KafkaSource implements MembershipEvents {
     if (this.closed) return;
     const { partitions, commits } = this.parts;
     this.epoch += 1;
+    this.beginning = 0;
     this.consumer = consumer;
     this.assigned = Object.entries(assignment).flatMap(([topic, numbers]) =>
       numbers.map((partition) => ({ topic, partition })),
@@ -139,6 +147,7 @@ export class KafkaSource implements MembershipEvents {
   /** Learns where the group stands in partitions that are ours now, and opens them. */
   private async begin(some: readonly TopicPartition[], epoch: number): Promise<void> {
     const { commits, options } = this.parts;
+    this.beginning += 1;
     for (let delay = 50; this.isCurrent(epoch); delay = Math.min(2 * delay, 2_000)) {
       const { consumer } = this;
       if (consumer === undefined) return;
@@ -146,6 +155,7 @@ export class KafkaSource implements MembershipEvents {
         const starts = await commits.begin(consumer, some);
         if (!this.isCurrent(epoch)) return;
         for (const [index, one] of some.entries()) this.open(consumer, one, starts[index] ?? 0);
+        this.beginning -= 1;
         this.steer();
         return this.handOut.pump();
       } catch (cause) {

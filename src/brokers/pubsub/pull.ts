@@ -35,6 +35,11 @@ export class Pull {
     this.options = options;
   }
 
+  /** False while the streams are lost, and before they are opened. */
+  get connected(): boolean {
+    return this.current !== undefined;
+  }
+
   /** Errors come through `failed`. */
   start(): void {
     this.options.provide().then(

@@ -67,6 +67,10 @@ export class PubSubSession implements BrokerSession, IntakeOwner {
     await this.sink.write(outs, "pubsub");
   }
 
+  connected(): boolean {
+    return this.pulls.every((pull) => pull.connected);
+  }
+
   drain(ms: number): Promise<DrainReport> {
     this.drained ??= this.begin(ms);
     return this.drained;
