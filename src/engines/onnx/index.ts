@@ -1,5 +1,5 @@
 import type { EngineSource } from "../../core/engine.ts";
-import { modelPath, positiveInteger, workerBeside } from "../pool/options.ts";
+import { defaultMaxRunMs, modelPath, positiveInteger, workerBeside } from "../pool/options.ts";
 import { openPool } from "../pool/pool.ts";
 import type { OnnxWorkerOptions } from "./worker-options.ts";
 
@@ -11,6 +11,11 @@ export interface OnnxEngineOptions {
    * Worker threads, each with a session of its own: so many runs make progress at the same time. Minimum 1. @default 1
    */
   readonly workers?: number;
+  /**
+   * Longest time that one run may take, milliseconds. A run that takes longer hangs; it can't be cut off, so the engine is given up: its runs fail with
+   * `ERR_ENGINE`, from then on all at once. Minimum 1. @default 60_000
+   */
+  readonly maxRunMs?: number;
   /**
    * Threads that share one run, in each worker (ONNX Runtime's intra-op threads). One thread per worker has no such
    * pool and costs nothing while idle; two make large batches faster. Minimum 1. @default 1
@@ -38,10 +43,11 @@ export interface OnnxEngineOptions {
 export function onnxEngine(options: OnnxEngineOptions): EngineSource {
   const model = modelPath(options.model);
   const workers = positiveInteger("workers", options.workers ?? 1);
+  const maxRunMs = positiveInteger("maxRunMs", options.maxRunMs ?? defaultMaxRunMs);
   const threads = positiveInteger("threads", options.threads ?? 1);
   const workerOptions: OnnxWorkerOptions = { model, threads, spinning: options.spinning ?? false };
   const file = workerBeside(import.meta.url);
-  return () => openPool({ name: "onnx", file, options: workerOptions, workers, model, remedy });
+  return () => openPool({ name: "onnx", file, options: workerOptions, workers, maxRunMs, model, remedy });
 }
 
 function remedy(packageName: string): string {

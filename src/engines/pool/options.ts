@@ -16,6 +16,9 @@ export function positiveInteger(option: string, value: number): number {
   throw new ConfigError(`option "${option}": expected an integer of at least 1, got ${value}`);
 }
 
+/** What a run may take that gives no time of its own, milliseconds: far more than the slowest batch of a slow engine. */
+export const defaultMaxRunMs = 60_000;
+
 /**
  * The file of the worker that stands beside an engine's own file: `worker.js` as built; `worker.ts` where the engine
  * itself runs as TypeScript (tsx, or a Node that strips types).

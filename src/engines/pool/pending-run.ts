@@ -7,6 +7,10 @@ export class PendingRun {
   readonly resolve: (outputs: NamedTensors) => void;
   readonly reject: (error: Error) => void;
   unwatch: () => void = () => {};
+  /** It was answered, or given up: what comes later counts for nothing. */
+  over = false;
+  /** Runs out when it hangs. */
+  timer: NodeJS.Timeout | undefined = undefined;
 
   constructor(cargo: Cargo, promise: { resolve: (outputs: NamedTensors) => void; reject: (error: Error) => void }) {
     this.cargo = cargo;

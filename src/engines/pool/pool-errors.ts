@@ -28,6 +28,11 @@ export function workerDied({ name }: PoolSpec, cause: Error): EngineError {
   return new EngineError(`${name}: the worker died under the run: ${cause.message}`, { cause });
 }
 
+/** A run that takes longer than runs may, and every one after it. */
+export function hangs({ name, maxRunMs, model }: PoolSpec): EngineError {
+  return new EngineError(`${name}: a run hangs: it has not ended within ${maxRunMs} ms, and can't be cut off (${model})`);
+}
+
 /** A run that waited for a worker in vain. */
 export function noWorkerLeft({ name }: PoolSpec, cause: unknown): EngineError {
   return new EngineError(`${name}: no worker is left and none can be started`, { cause });

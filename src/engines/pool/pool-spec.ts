@@ -7,6 +7,8 @@ export interface PoolSpec {
   readonly options: unknown;
   /** Threads, each with a copy of the model. Minimum 1. */
   readonly workers: number;
+  /** Longest time that one run may take, milliseconds; what takes longer counts as hung. */
+  readonly maxRunMs: number;
   /** The model as error messages name it: its path. */
   readonly model: string;
   /** What to do when a package can't be imported: the end of the error's message. */

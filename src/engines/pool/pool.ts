@@ -4,6 +4,7 @@ import { PendingRun } from "./pending-run.ts";
 import {
   aborted,
   closed,
+  hangs,
   modelChanged,
   modelFailed,
   notLoaded,
@@ -38,7 +39,8 @@ export async function openPool(spec: PoolSpec): Promise<WorkerPool> {
  *
  * An open pool keeps the process alive only while a run is under way. A worker that dies takes its run with it
  * (`ERR_ENGINE`) and is replaced; runs that wait meanwhile go to the replacement, or fail with `ERR_ENGINE` when no
- * worker is left and the replacement can't be started.
+ * worker is left and the replacement can't be started. A run that hangs can't be cut off: the pool is given up with it,
+ * and `close` does not wait for it.
  */
 export class WorkerPool implements Engine {
   readonly #spec: PoolSpec;
@@ -51,6 +53,8 @@ export class WorkerPool implements Engine {
   #crashesInARow = 0;
   #info: EngineInfo | undefined;
   #closed: Promise<void> | undefined;
+  /** Why nothing is executed any more. */
+  #hung: Error | undefined;
   #unwatch: () => void = () => {};
 
   /** Use `openPool`. */
@@ -77,6 +81,7 @@ export class WorkerPool implements Engine {
   async run(feeds: NamedTensors, options: { readonly signal?: AbortSignal } = {}): Promise<NamedTensors> {
     if (this.#closed !== undefined) throw closed(this.#spec);
     if (options.signal?.aborted === true) throw aborted(options.signal);
+    if (this.#hung !== undefined) throw this.#hung;
     checkFeeds(feeds, this.info.inputs);
     // Nothing is awaited before this point and the buffers leave here: the caller can't change them any more.
     return new Promise((resolve, reject) =>
@@ -107,7 +112,8 @@ export class WorkerPool implements Engine {
     this.#timers.clear();
     await Promise.allSettled(this.#loading);
     // `leave` is answered after the run in progress, so nothing is cut off.
-    await Promise.all([...this.#ready].map((worker) => worker.leave()));
+    const leaving = [...this.#ready].filter(({ busy }) => this.#hung === undefined || !busy);
+    await Promise.all(leaving.map((worker) => worker.leave()));
     this.#ready.clear();
     this.#unwatch();
     this.#wakeRest();
@@ -141,7 +147,7 @@ export class WorkerPool implements Engine {
   }
 
   #idleWorker(): PooledWorker | undefined {
-    if (isHeld() || this.#closed !== undefined) return undefined;
+    if (isHeld() || this.#closed !== undefined || this.#hung !== undefined) return undefined;
     for (const worker of this.#ready) if (!worker.busy) return worker;
     return undefined;
   }
@@ -150,6 +156,7 @@ export class WorkerPool implements Engine {
     run.unwatch();
     try {
       worker.run(this.#jobOf(run));
+      run.timer = setTimeout(() => this.#giveUp(run), this.#spec.maxRunMs);
     } catch (cause) {
       this.#finish(run, () => run.reject(notSendable(cause)));
     }
@@ -171,7 +178,16 @@ export class WorkerPool implements Engine {
     };
   }
 
+  #giveUp(run: PendingRun): void {
+    const error = hangs(this.#spec);
+    this.#hung = error;
+    for (const each of [run, ...this.#queue.splice(0)]) this.#finish(each, () => each.reject(error));
+  }
+
   #finish(run: PendingRun, settle: () => void): void {
+    if (run.over) return;
+    run.over = true;
+    clearTimeout(run.timer);
     run.unwatch();
     this.#count(-1);
     settle();

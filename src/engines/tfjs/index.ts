@@ -1,6 +1,6 @@
 import type { Engine } from "../../core/engine.ts";
 import { ConfigError } from "../../core/errors.ts";
-import { modelPath, positiveInteger, workerBeside } from "../pool/options.ts";
+import { defaultMaxRunMs, modelPath, positiveInteger, workerBeside } from "../pool/options.ts";
 import { openPool } from "../pool/pool.ts";
 import type { TfjsBackend, TfjsWorkerOptions } from "./worker-options.ts";
 
@@ -15,6 +15,11 @@ export interface TfjsEngineOptions {
    * Worker threads, each with a copy of the model: so many runs make progress at the same time. Minimum 1. @default 1
    */
   readonly workers?: number;
+  /**
+   * Longest time that one run may take, milliseconds. A run that takes longer hangs; it can't be cut off, so the engine is given up: its runs fail with
+   * `ERR_ENGINE`, from then on all at once. Minimum 1. @default 60_000
+   */
+  readonly maxRunMs?: number;
   /**
    * Makes the inputs `uint8` and multiplies them by this number in the worker: `1 / 255` for pixels and a model that
    * was trained on 0..1, `1` for a model that takes 0..255. Without it the inputs have the model's own type. Above 0.
@@ -66,6 +71,7 @@ export function tfjsWasmEngine(options: TfjsEngineOptions): () => Promise<TfjsEn
 function tfjsEngine(backend: TfjsBackend, options: TfjsEngineOptions): () => Promise<TfjsEngine> {
   const model = modelPath(options.model);
   const workers = positiveInteger("workers", options.workers ?? 1);
+  const maxRunMs = positiveInteger("maxRunMs", options.maxRunMs ?? defaultMaxRunMs);
   const workerOptions: TfjsWorkerOptions = {
     backend,
     model,
@@ -76,7 +82,7 @@ function tfjsEngine(backend: TfjsBackend, options: TfjsEngineOptions): () => Pro
   const file = workerBeside(import.meta.url);
   return async () => {
     if (backend === "tfjs-node") quietTensorFlow();
-    const pool = await openPool({ name: backend, file, options: workerOptions, workers, model, remedy });
+    const pool = await openPool({ name: backend, file, options: workerOptions, workers, maxRunMs, model, remedy });
     return {
       info: pool.info,
       run: (feeds, runOptions) => pool.run(feeds, runOptions),

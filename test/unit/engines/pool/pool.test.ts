@@ -38,6 +38,21 @@ describe("a pool of workers", () => {
   });
 });
 
+describe("a run that hangs", () => {
+  test("fails, with all that wait and all that come; close does not wait for it", async () => {
+    const pool = await open({ maxRunMs: 50 });
+    const hung = pool.run(task(answer, 3_000));
+    const waiting = pool.run(task(answer));
+    const reason = { code: "ERR_ENGINE", retryable: true, message: expect.stringContaining("hangs") };
+    await expect(hung).rejects.toMatchObject(reason);
+    await expect(waiting).rejects.toMatchObject(reason);
+    await expect(pool.run(task(answer))).rejects.toMatchObject(reason);
+    const began = performance.now();
+    await pool.close();
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+});
+
 describe("a worker that dies", () => {
   test.each([
     ["throws outside a run", crash, /a crash/],
@@ -151,15 +166,17 @@ function task(action: number, ms = 0): NamedTensors {
 
 interface OpenOptions {
   readonly workers?: number;
+  readonly maxRunMs?: number;
   readonly options?: object;
 }
 
-function spec({ workers = 1, options = {} }: OpenOptions): PoolSpec {
+function spec({ workers = 1, maxRunMs = 60_000, options = {} }: OpenOptions): PoolSpec {
   return {
     name: "fixture",
     file: new URL("fixture-worker.js", import.meta.url),
     options: { starts: new SharedArrayBuffer(4), ...options },
     workers,
+    maxRunMs,
     model: "a model",
     remedy: (packageName) => `Install ${packageName}.`,
   };
