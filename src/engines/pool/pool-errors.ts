@@ -30,7 +30,9 @@ export function workerDied({ name }: PoolSpec, cause: Error): EngineError {
 
 /** A run that takes longer than runs may, and every one after it. */
 export function hangs({ name, maxRunMs, model }: PoolSpec): EngineError {
-  return new EngineError(`${name}: a run hangs: it has not ended within ${maxRunMs} ms, and can't be cut off (${model})`);
+  return new EngineError(
+    `${name}: a run hangs: it has not ended within ${maxRunMs} ms, and can't be cut off (${model})`,
+  );
 }
 
 /** A run that waited for a worker in vain. */
