@@ -57,7 +57,10 @@ function addRun(command: Command, common: readonly Option[]): void {
       "run the topology that a module exports: on the embedded broker each line of standard input is a record; on the others until a signal comes",
     )
     .argument("<module>", "file, folder or package whose default export is a Topology or (options) => Topology")
-    .option("--application-id <id>", 'names the consumer group and the dead letter topic (default: "millrace")')
+    .option(
+      "--application-id <id>",
+      "names the consumer group and the dead letter topic (default: the module's own, else millrace)",
+    )
     .option("--group-id <id>", "consumer group (default: the application's id if given, else the module's own)")
     .addOption(
       new Option("--guarantee <name>", "what is promised for each record")

@@ -114,7 +114,7 @@ describe.skipIf(emulator === undefined && skipped("millrace run --broker pubsub 
       const env = { PUBSUB_PROJECT_ID: `cli-${randomUUID()}` };
       const command = new Command([...reference, "--broker", "pubsub", "--sink", "topic"], env);
       expect(await command.end()).toBe(1);
-      expect(command.stderr).toContain("missing topics: MODEL-INFERENCE, MODEL-PREDICTIONS, millrace.dlq");
+      expect(command.stderr).toContain("missing topics: MODEL-INFERENCE, MODEL-PREDICTIONS, embedded-inference.dlq");
       expect(command.stderr).toContain(
         `gcloud pubsub topics create MODEL-INFERENCE --project=${env.PUBSUB_PROJECT_ID}`,
       );
@@ -123,9 +123,9 @@ describe.skipIf(emulator === undefined && skipped("millrace run --broker pubsub 
     test("classifies what comes as attributes or JSON on MODEL-INFERENCE, and drains on SIGTERM", async () => {
       const projectId = `cli-${randomUUID()}`;
       const client = plainPubSub(host, projectId);
-      for (const topic of ["MODEL-INFERENCE", "MODEL-PREDICTIONS", "millrace.dlq"]) await client.createTopic(topic);
+      for (const topic of ["MODEL-INFERENCE", "MODEL-PREDICTIONS", "embedded-inference.dlq"]) await client.createTopic(topic);
       const written = await client.collect("MODEL-PREDICTIONS");
-      const letters = await client.collect("millrace.dlq");
+      const letters = await client.collect("embedded-inference.dlq");
       const command = new Command([...reference, "--broker", "pubsub", "--create-topics", "--sink", "topic"], {
         PUBSUB_PROJECT_ID: projectId,
       });

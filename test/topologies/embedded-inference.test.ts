@@ -72,6 +72,7 @@ describe("the reference topology", () => {
   test.each([
     ["nope", /not valid JSON/],
     ["{}", /start_idx/],
+    ['{"start_idx":01,"end_idx":2}', /JSON/],
     ['{"start_idx":0.5,"end_idx":2}', /start_idx/],
     ['{"start_idx":"0","end_idx":2}', /start_idx/],
     ['{"start_idx":-1,"end_idx":2}', /start_idx/],

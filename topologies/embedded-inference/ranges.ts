@@ -55,12 +55,27 @@ export function rangeSerde(images: number): Deserializer<Range> {
   const encoder = new TextEncoder();
   return {
     deserialize: (bytes, headers, topic) => {
-      if (bytes.length > 0) return json.deserialize(bytes, headers, topic);
+      if (bytes.length > 0) return plainRange(bytes, images) ?? json.deserialize(bytes, headers, topic);
       const request = { start_idx: index(headers, "start_idx"), end_idx: index(headers, "end_idx") };
       return json.deserialize(encoder.encode(JSON.stringify(request)), headers, topic);
     },
   };
 }
+
+/** The request as most clients write it, `{"start_idx":0,"end_idx":1}`, read without a parser. Undefined for all else, a wrong range included. */
+function plainRange(bytes: Uint8Array, images: number): Range | undefined {
+  if (bytes.length > longestPlain) return undefined;
+  const match = plain.exec(decoder.decode(bytes));
+  if (match === null) return undefined;
+  const [start, end] = [Number(match[1]), Number(match[2])];
+  return start < end && end <= images ? { start, end } : undefined;
+}
+
+const plain = /^\{"start_idx": ?(0|[1-9]\d{0,8}), ?"end_idx": ?(0|[1-9]\d{0,8})\}$/;
+
+const longestPlain = 50;
+
+const decoder = new TextDecoder();
 
 /** Only digits are a number here: `Number("")` would be 0. */
 function index(headers: Headers, name: string): number {

@@ -20,7 +20,7 @@ const hooks = new WeakMap<object, RejoinHook>();
 let done = false;
 
 /**
- * Mends six faults of kafkajs 2.2.4, once per process: call it before `kafkajs` is required. Another version is left alone, with a warning.
+ * Mends seven faults of kafkajs 2.2.4, once per process: call it before `kafkajs` is required. Another version is left alone, with a warning.
  *
  * 1. The timer of the request queue, which fires every millisecond on an idle connection.
  * 2. The filter of aborted records, which lets some through.
@@ -28,6 +28,7 @@ let done = false;
  * 4. Headers of records that are read keep their order, see {@link orderedHeaders}.
  * 5. A member whose connection fails while it joins comes back under the id that it was given: without, the group waits until that one's session is over.
  * 6. A batch that compaction has emptied, at which a consumer stays for ever.
+ * 7. Sorting messages by partition, whose time grows with the square of their number.
  *
  * When an application has loaded kafkajs before, its copy stays as it is: the modules are loaded a second time.
  */
@@ -50,6 +51,7 @@ export function applyKafkajsFixes(logger: Logger): void {
   fixAbortedRecords(source);
   fixHeaderOrder(source);
   fixBatchEnds(source);
+  fixGrouping(source);
   fixIdleTimer(source);
   fixRejoin(source);
   fixJoin(source);
@@ -140,6 +142,32 @@ function fixBatchEnds(source: string): void {
       }
       return batch;
     },
+  );
+}
+
+interface ToGroup<M> {
+  readonly topic: string;
+  readonly partitionMetadata: readonly unknown[];
+  readonly messages: readonly M[];
+  readonly partitioner: (one: {
+    readonly topic: string;
+    readonly partitionMetadata: readonly unknown[];
+    readonly message: M;
+  }) => number;
+}
+
+/** Before `producer/sendMessages` is loaded. kafkajs copies a partition's list for each message. */
+function fixGrouping(source: string): void {
+  replace<(given: ToGroup<unknown>) => Record<number, unknown[]>>(
+    join(source, "producer/groupMessagesPerPartition"),
+    () =>
+      ({ topic, partitionMetadata, messages, partitioner }) => {
+        const groups: Record<number, unknown[]> = {};
+        if (partitionMetadata.length === 0) return groups;
+        for (const message of messages)
+          (groups[partitioner({ topic, partitionMetadata, message })] ??= []).push(message);
+        return groups;
+      },
   );
 }
 
