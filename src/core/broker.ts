@@ -85,7 +85,7 @@ export interface DrainReport {
   readonly settled: number;
   /** Given back undone; the broker delivers them again. */
   readonly released: number;
-  /** Still being worked on when the time was over; the broker delivers them again. */
+  /** Still being worked on when the time was over, or acked and not committed: behind one that is not done. The broker delivers them again. */
   readonly abandoned: number;
 }
 

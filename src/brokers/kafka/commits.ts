@@ -17,8 +17,8 @@ export interface Commits {
   settled(delivery: KafkaDelivery): void;
   /** The watermark has moved without a settlement: behind it were only records that are for brokers. */
   moved(partition: Partition): void;
-  /** Makes durable what can be. True when nothing that was settled is left over. */
-  flush(): Promise<boolean>;
+  /** Makes durable what can be. */
+  flush(): Promise<void>;
   /** The partition is not ours any more. */
   lost(partition: Partition): void;
   close(): Promise<void>;

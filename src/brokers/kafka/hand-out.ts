@@ -24,8 +24,9 @@ export interface HandOutParts {
 
 /** What became of the deliveries that were out when a drain began. */
 export interface DrainCount {
-  began: number;
-  settled: number;
+  readonly began: number;
+  /** Those that were acked: committed only once nothing before them is open. */
+  readonly acked: KafkaDelivery[];
   released: number;
 }
 
@@ -77,12 +78,13 @@ export class HandOut implements DeliveryOwner {
   acked(delivery: KafkaDelivery): void {
     if (delivery.partition.lost) return;
     this.parts.commits.settled(delivery);
-    this.free(delivery.partition, "settled");
+    this.drain?.acked.push(delivery);
+    this.free(delivery.partition);
   }
 
   nacked(delivery: KafkaDelivery): void {
     if (delivery.partition.lost) return;
-    if (this.drain !== undefined) return this.free(delivery.partition, "released");
+    if (this.drain !== undefined) return this.release(this.drain, delivery.partition);
     this.backingOff.add(delivery);
     const delayMs = Math.min(100 * 2 ** (delivery.attempt - 1), 10_000);
     delivery.backoff = this.parts.options.scheduler.schedule(() => this.again(delivery), delayMs);
@@ -115,12 +117,12 @@ export class HandOut implements DeliveryOwner {
 
   /** Hands out nothing more, gives back what waits, and waits for the rest, at most `ms` milliseconds. */
   async stop(ms: number): Promise<DrainCount> {
-    const count = { began: this.inFlight, settled: 0, released: 0 };
+    const count: DrainCount = { began: this.inFlight, acked: [], released: 0 };
     this.drain = count;
     this.unread.clear();
     for (const delivery of this.backingOff) {
       this.endBackoff(delivery);
-      this.free(delivery.partition, "released");
+      this.release(count, delivery.partition);
     }
     await this.idle(ms);
     return count;
@@ -142,10 +144,14 @@ export class HandOut implements DeliveryOwner {
     this.backingOff.delete(delivery);
   }
 
-  private free(partition: Partition, end: "settled" | "released"): void {
+  private release(count: DrainCount, partition: Partition): void {
+    count.released += 1;
+    this.free(partition);
+  }
+
+  private free(partition: Partition): void {
     partition.unsettled -= 1;
     this.inFlight -= 1;
-    if (this.drain !== undefined) this.drain[end] += 1;
     this.tellIdle();
     this.pump();
   }

@@ -67,10 +67,9 @@ export class OffsetCommits implements Commits {
     this.schedule();
   }
 
-  async flush(): Promise<boolean> {
+  async flush(): Promise<void> {
     await this.running;
     await this.commit();
-    return [...this.parts.partitions()].every((partition) => !partition.dirty);
   }
 
   lost(): void {}

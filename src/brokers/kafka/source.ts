@@ -130,11 +130,11 @@ export class KafkaSource implements MembershipEvents {
   }
 
   async drain(ms: number): Promise<DrainReport> {
-    const { began, settled, released } = await this.handOut.stop(ms);
+    const { began, acked, released } = await this.handOut.stop(ms);
     this.steer();
-    const durable = await this.parts.commits.flush();
-    if (durable) return { settled, released, abandoned: began - settled - released };
-    return { settled: 0, released, abandoned: began - released };
+    await this.parts.commits.flush();
+    const settled = acked.filter(({ partition, slot }) => slot.offset < partition.committed).length;
+    return { settled, released, abandoned: began - settled - released };
   }
 
   /** Drops everything. */

@@ -117,7 +117,7 @@ export class TransactionalCommits implements Commits {
     this.schedule(partition, this.pendingOf(partition));
   }
 
-  async flush(): Promise<boolean> {
+  async flush(): Promise<void> {
     await Promise.all(
       Array.from(this.pending, async ([partition, pending]) => {
         await pending.running;
@@ -125,7 +125,6 @@ export class TransactionalCommits implements Commits {
         await pending.running;
       }),
     );
-    return [...this.pending.keys()].every((partition) => !partition.dirty);
   }
 
   lost(partition: Partition): void {

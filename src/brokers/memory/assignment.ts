@@ -17,6 +17,8 @@ export interface AssignmentOwner {
   announce(assignment: Assignment): void;
   /** A delivery was acked: its credit is free. */
   acked(): void;
+  /** A delivery that was out when a drain began is committed. */
+  settled(): void;
   /** A delivery was given back: `again` is called after a backoff; undefined when the session drains, and the record stays with the broker. */
   nacked(attempt: number, again: () => void): Subscription | undefined;
   /** Hands out a delivery. */
@@ -42,6 +44,8 @@ export class Assignment {
   /** What was handed out and is not committed, by offset: the delivery that was first, or was acked. */
   private slots: MemoryDelivery[] = [];
   private head = 0;
+  /** What was acked before a drain began, and not committed: no part of its account. */
+  private ackedBefore: ReadonlySet<MemoryDelivery> | undefined = undefined;
 
   constructor(log: PartitionLog, offset: CommittedOffset, epoch: number, owner: AssignmentOwner) {
     this.log = log;
@@ -93,6 +97,7 @@ export class Assignment {
 
   /** A drain has begun: what waits to be handed out again stays with the broker. Returns how many records that are. */
   releaseWaiting(): number {
+    this.ackedBefore = new Set(this.slots.slice(this.head).filter(({ done }) => done));
     const waiting = this.open.filter(({ retry }) => retry?.backoff !== undefined);
     for (const slot of waiting) {
       endBackoff(slot);
@@ -166,6 +171,7 @@ export class Assignment {
     const before = this.head;
     for (let slot = this.slots[this.head]; slot?.done === true; slot = this.slots[this.head]) {
       if (slot.outbox !== undefined) this.owner.append(slot.outbox);
+      if (this.ackedBefore?.has(slot) === false) this.owner.settled();
       this.head += 1;
     }
     if (this.head === before) return;

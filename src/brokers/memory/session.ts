@@ -150,8 +150,12 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
 
   acked(): void {
     this.inFlight -= 1;
-    this.freed("settled");
+    this.freed();
     if (!this.pumping) this.pump();
+  }
+
+  settled(): void {
+    this.draining?.count("settled");
   }
 
   nacked(attempt: number, again: () => void): Subscription | undefined {
@@ -159,7 +163,8 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
     if (this.draining === undefined)
       return this.options.scheduler.schedule(again, Math.min(100 * 2 ** (attempt - 1), 10_000));
     this.inFlight -= 1;
-    this.freed("released");
+    this.draining.count("released");
+    this.freed();
     return undefined;
   }
 
@@ -219,10 +224,8 @@ export class MemorySession implements BrokerSession, AssignmentOwner {
     return undefined;
   }
 
-  private freed(end: "settled" | "released"): void {
-    if (this.draining === undefined) return;
-    this.draining.count(end);
-    if (this.inFlight === 0) this.draining.finish();
+  private freed(): void {
+    if (this.inFlight === 0) this.draining?.finish();
   }
 
   private leave(): void {

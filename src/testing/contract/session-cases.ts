@@ -64,6 +64,24 @@ export const sessionCases: readonly ContractCase[] = [
     },
   },
   {
+    name: "counts as settled in a drain what does not come again, and nothing else",
+    async run(harness) {
+      const topic = await harness.topic();
+      const reader = await Reader.open(harness, [topic]);
+      await reader.session.publish(["first", "stuck", "behind", "last"].map((value) => out(topic, value)));
+      const deliveries = await reader.first(4);
+      deliveries[3]?.ack(); // before: it is none of those that the drain counts
+      const drained = reader.session.drain(harness.quietMs);
+      deliveries[0]?.ack();
+      deliveries[2]?.ack();
+      const { settled, ...rest } = await drained;
+      await reader.session.close();
+      const again = (await unsettled(harness, topic, 1)).filter((value) => value !== "last");
+      assert.equal(settled, 3 - again.length);
+      assert.deepEqual(rest, { released: 0, abandoned: again.length });
+    },
+  },
+  {
     name: "drains at once when nothing is out, and commits what was acked just before",
     async run(harness) {
       const topic = await harness.topic();

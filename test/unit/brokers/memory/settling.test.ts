@@ -172,7 +172,7 @@ describe("handing out twice", () => {
     b2?.ack();
     c?.ack();
     c2?.nack("stopping");
-    expect(await drained).toEqual({ settled: 1, released: 2, abandoned: 0 });
+    expect(await drained).toEqual({ settled: 0, released: 2, abandoned: 1 }); // c is behind two that are not done
     expect(broker.committed("group", "IN", 0)).toBe(0);
   });
 });
