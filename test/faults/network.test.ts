@@ -36,6 +36,11 @@ async function moves(ledger: Ledger): Promise<void> {
   await until(async () => (await ledger.committed()).some((offset) => offset > 100), { what: "commits", ms: 30_000 });
 }
 
+/** Resolves when the start of each partition is committed, which takes a transaction without results. */
+async function begun(ledger: Ledger): Promise<void> {
+  await until(async () => (await ledger.committed()).every((offset) => offset >= 0), { what: "a start", ms: 30_000 });
+}
+
 describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
   let kafka: ProxiedKafka;
   let proxy: Proxy;
@@ -46,7 +51,7 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
   });
   afterAll(() => kafka.stop());
 
-  // Stays green without `enforceRequestTimeout` of src/brokers/kafka/client.ts alone: no single line is known that turns it red.
+  // Red without `enforceRequestTimeout` in src/brokers/kafka/client.ts and `checkSigns` in membership.ts `live`: each stands in for the other.
   test("a black hole, until the consumer is given up", async () => {
     const { cuts } = proxy;
     const ledger = await Ledger.open(brokers);
@@ -66,7 +71,7 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
     await ledger.close();
   });
 
-  // Red without `checkSigns` in src/brokers/kafka/membership.ts.
+  // Red without `checkSigns` in src/brokers/kafka/membership.ts `live`.
   test("a consumer that falls silent is replaced, and does no harm when it wakes up", async () => {
     const ledger = await Ledger.open(brokers);
     const worker = await workerOf(ledger, brokers, "at_least_once", { requestTimeoutMs: 60_000 }).ready();
@@ -90,7 +95,7 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
     await ledger.close();
   });
 
-  // Red without `restart` after any failure in src/brokers/kafka/transactional-commits.ts `aborted`: the outcome is unknown, and only fencing tells it.
+  // Red without `restart` in src/brokers/kafka/transactional-commits.ts `aborted`: the outcome is unknown, only fencing tells it, and the group stands still.
   test("answers to EndTxn that are lost", async () => {
     const { cuts } = proxy;
     const ledger = await Ledger.open(brokers);
@@ -116,7 +121,7 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
     await ledger.close();
   });
 
-  // Stays green without `this.producer.replace()` of src/brokers/kafka/sink.ts alone: no single line is known that turns it red.
+  // Red without the `await` of `this.write` in src/brokers/kafka/sink.ts `writeAll`: of two requests in flight one takes the other's place.
   test("answers to Produce that are lost", async () => {
     const ledger = await Ledger.open(brokers, { partitions: 1 });
     await ledger.send(3_000);
@@ -143,10 +148,12 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
     await ledger.close();
   });
 
-  // Red without `fence` in src/brokers/kafka/transactional-commits.ts `begin`: the transaction of the stopped one ends after the takeover.
+  // Red with a `transactionalId` in src/brokers/kafka/transactional-writer.ts that is not the partition's own but the process's: the transaction of the
+  // stopped one ends after the takeover, and what it holds is there twice.
   test("a worker that is stopped with an open transaction, and ends it after another took over", async () => {
     const ledger = await Ledger.open(brokers);
     const zombie = await workerOf(ledger, brokers, "exactly_once").ready();
+    await begun(ledger);
     let held = 0;
     const holding = proxy.hold((request) => {
       if (!isRequest(26)(request)) return false;
@@ -178,6 +185,36 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
     );
     expect(held).toBe(1);
     expect(account).toEqual({ sent: 1_500, lost: 0, duplicated: 0, reordered: 0, foreign: 0 });
+    await ledger.close();
+  });
+
+  // Red when src/brokers/kafka/transactional-commits.ts `begin` reads the offsets before `fence`: what the transaction holds is done twice.
+  test("a transaction of a stopped worker that ends while another takes over", async () => {
+    const ledger = await Ledger.open(brokers, { partitions: 1 });
+    const standsAt = async (): Promise<number> => (await ledger.committed())[0] ?? -1;
+    const zombie = await workerOf(ledger, brokers, "exactly_once", { clientId: "zombie" }).ready();
+    await begun(ledger);
+    const ending = proxy.hold(isRequest(26, "zombie"));
+    await ledger.send(500);
+    const end = await ending;
+    await zombie.stop();
+    const before = await standsAt();
+    // That of the partition's own producer, whose id has the topic's name.
+    const fencing = proxy.hold((request) => isRequest(22, "other")(request) && request.includes(ledger.input));
+    const other = workerOf(ledger, brokers, "exactly_once", { clientId: "other" });
+    const fence = await fencing;
+    end();
+    await until(async () => (await standsAt()) > before, { what: "the transaction's end", ms: 10_000 });
+    const after = await standsAt();
+    fence();
+    await ledger.send(500); // for the other to do
+    await ledger.allCommitted();
+    await zombie.kill();
+    await other.close();
+    const account = await ledger.settle();
+    report("a transaction that ends during the takeover", { stops: zombie.stops }, { before, after, ...account });
+    expect(zombie.stops).toBe(1);
+    expect(account).toEqual({ sent: 1_000, lost: 0, duplicated: 0, reordered: 0, foreign: 0 });
     await ledger.close();
   });
 
@@ -248,7 +285,7 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
     await ledger.close();
   });
 
-  // Stays green without `ready` of src/brokers/kafka/offset-commits.ts `commitOnce` alone: no single line is known that turns it red.
+  // Red without `ready` in src/brokers/kafka/offset-commits.ts `commitOnce`: the group goes back from 100 to 20.
   test("no commit between a rejoin and the answer to where the group stands", async () => {
     const ledger = await Ledger.open(brokers, { partitions: 1 });
     const watch = new Watch(ledger);
@@ -276,14 +313,15 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
     guest.deliveries([ledger.input]).subscribe(ack);
     await standsAt(100);
     await guest.close();
-    const asking = proxy.hold(isRequest(9, "steady"));
+    // It is a member again, and asks where the group stands: kafkajs for itself, and the driver on a connection of its own.
+    const asking = [1, 2].map(() => proxy.hold(isRequest(9, "steady")));
     beat();
-    const answer = await asking; // it is a member again, and asks where the group stands
+    const answers = await Promise.all(asking);
     let late = 0;
     for (const delivery of inHand.slice(10, 20)) if (watch.ack(delivery)) late += 1;
     await watch.look(5); // meanwhile its time to commit has come
     keep = false;
-    answer();
+    for (const answer of answers) answer();
     await watch.look(5); // what was held back has come through
     await ledger.send(50);
     await ledger.allCommitted();

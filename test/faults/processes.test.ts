@@ -88,7 +88,8 @@ describe.skipIf(kafka === undefined)("processes that die", () => {
     await ledger.close();
   });
 
-  // Stays green without `ready` of src/brokers/kafka/offset-commits.ts `commitOnce` alone: no single line is known that turns it red.
+  // At least once: red without `standsAt` in src/brokers/kafka/source.ts `open`: what the zombie had in hand takes the group back.
+  // Exactly once: red with a commit of `position` in place of `watermark` in transactional-commits.ts `commitOnce`.
   test.each(["at_least_once", "exactly_once"] as const)(
     "%s: a worker that was stopped for twice its session comes back",
     async (processingGuarantee) => {
@@ -155,7 +156,7 @@ describe.skipIf(kafka === undefined)("processes that die", () => {
     await ledger.close();
   });
 
-  // kafkajs has other defaults under NODE_ENV=test. Stays green without `retry` of src/brokers/kafka/client.ts: no single line is known that turns it red.
+  // Red with a commit of `position` in place of `watermark` in src/brokers/kafka/offset-commits.ts `commitOnce`, whatever kafkajs' defaults under NODE_ENV=test.
   test.each(["production", "test"])("NODE_ENV=%s: a worker is killed and replaced", async (NODE_ENV) => {
     const ledger = await Ledger.open(brokers, { partitions: 2 });
     const options = optionsFor(ledger, { latencyMs: 20 });

@@ -14,7 +14,7 @@ describe.skipIf(inject("kafka") === undefined)("Pub/Sub", () => {
   });
   afterAll(() => service.stop());
 
-  // Red without `again` in src/brokers/pubsub/pull.ts `reopen`: the stream is closed for ever.
+  // Red without `this.again()` in src/brokers/pubsub/pull.ts `reopen`: the stream is closed for ever, and the subscription is not made again.
   test("the emulator is killed and comes back with nothing", async () => {
     const input = `in-${randomUUID()}`;
     const groupId = `group-${randomUUID()}`;

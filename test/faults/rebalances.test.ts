@@ -39,7 +39,7 @@ async function join(ledger: Ledger, latencyMs: number, more: object = {}): Promi
 }
 
 describe.skipIf(kafka === undefined)("rebalances", () => {
-  // At least once: red with a commit of `position` in place of `watermark` in src/brokers/kafka/offset-commits.ts `commitOnce`.
+  // Red with a commit of `position` in place of `watermark`: in src/brokers/kafka/offset-commits.ts `commitOnce`, and in that of transactional-commits.ts.
   test.each(["at_least_once", "exactly_once"] as const)(
     "%s: ten members join and leave, one after the other",
     async (processingGuarantee) => {
@@ -69,7 +69,7 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
     },
   );
 
-  // Red without the order of src/brokers/kafka/transactional-commits.ts `begin` (fence, then read the offset), also between two assignments.
+  // Red with a commit of `position` in place of `watermark` in src/brokers/kafka/transactional-commits.ts `commitOnce`.
   test("exactly once: members that come and go faster than the group can follow", async () => {
     const ledger = await Ledger.open(brokers, { partitions: 6 });
     const settings = { processingGuarantee: "exactly_once" };
@@ -128,7 +128,7 @@ describe.skipIf(kafka === undefined)("rebalances", () => {
     await ledger.close();
   });
 
-  // Stays green without `if (delivery.partition.lost) return` of src/brokers/kafka/hand-out.ts `acked` and `ready && !lost` of offset-commits.ts `commitOnce`.
+  // Red without `this.lose(partition)` in src/brokers/kafka/source.ts `joined` and `ready` in offset-commits.ts `commitOnce`: each stands in for the other.
   test("an ack after the partition was taken away does not take the group back", async () => {
     const ledger = await Ledger.open(brokers, { partitions: 2 });
     await ledger.send(200);
