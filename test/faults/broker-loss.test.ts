@@ -83,7 +83,7 @@ async function finish({ guarantee, ledger, worker, stop }: Line): Promise<LineAc
 }
 
 describe.skipIf(inject("kafka") === undefined)("brokers that fail", () => {
-  // Red without the loop of src/brokers/kafka/membership.ts `supervise`, or without `this.producer.replace()` in sink.ts `write`.
+  // Red without the loop of src/brokers/kafka/membership.ts `supervise`: the group is never read again.
   test.each([
     ["SIGKILL", 20_000],
     ["SIGTERM", 0],
@@ -116,7 +116,7 @@ describe.skipIf(inject("kafka") === undefined)("brokers that fail", () => {
     180_000,
   );
 
-  // Red without `catalog.refreshIfOld()` / a new producer after a failed write in src/brokers/kafka/sink.ts.
+  // Red with an error in place of `catalog.refreshIfOld()` in src/brokers/kafka/sink.ts.
   test("a cluster of three loses the leader of a partition", async () => {
     cluster = await startKafka({ nodes: 3 });
     const ledger = await Ledger.open(cluster.brokers, { replicationFactor: 3 });

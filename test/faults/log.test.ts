@@ -25,7 +25,7 @@ describe.skipIf(kafka === undefined)("what is in the log", () => {
     return new Worker({ kafka: { brokers, sessionTimeoutMs: 1_500 }, groupId, input, output, processingGuarantee });
   }
 
-  // Red without `split` in src/brokers/kafka/sink.ts `write`: the whole batch is refused. And without `replace`: the next is lost.
+  // Red without `split` in src/brokers/kafka/sink.ts `write`: the whole batch is refused.
   test("of a batch with one record that the broker refuses, all others, and what comes next", async () => {
     const ledger = await Ledger.open(brokers, { partitions: 2 });
     const { admin, output } = ledger;

@@ -123,7 +123,8 @@ describe.skipIf(emulator === undefined && skipped("millrace run --broker pubsub 
     test("classifies what comes as attributes or JSON on MODEL-INFERENCE, and drains on SIGTERM", async () => {
       const projectId = `cli-${randomUUID()}`;
       const client = plainPubSub(host, projectId);
-      for (const topic of ["MODEL-INFERENCE", "MODEL-PREDICTIONS", "embedded-inference.dlq"]) await client.createTopic(topic);
+      for (const topic of ["MODEL-INFERENCE", "MODEL-PREDICTIONS", "embedded-inference.dlq"])
+        await client.createTopic(topic);
       const written = await client.collect("MODEL-PREDICTIONS");
       const letters = await client.collect("embedded-inference.dlq");
       const command = new Command([...reference, "--broker", "pubsub", "--create-topics", "--sink", "topic"], {
