@@ -1,4 +1,4 @@
-import type { BrokerSession, Delivery, ProcessingGuarantee } from "millrace";
+import { silentLogger, type BrokerSession, type Delivery, type Logger, type ProcessingGuarantee } from "millrace";
 import type { KafkaOptions } from "millrace/kafka";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { Ledger, report } from "./ledger.ts";
@@ -92,6 +92,49 @@ describe.skipIf(inject("kafka") === undefined)("a network that fails", () => {
     report("a silent consumer", { silences: silences() }, account);
     expect(silences()).toBeGreaterThan(0);
     expect(account).toMatchObject({ sent: 3_000, lost: 0, foreign: 0 });
+    await ledger.close();
+  });
+
+  // Red without `this.handOut.frozen = false` in src/brokers/kafka/source.ts `joined`: nothing is handed out any more.
+  test("a consumer that crashes while its credit is used up", async () => {
+    const ledger = await Ledger.open(brokers);
+    await ledger.send(500);
+    const [held, done] = [new Set<Delivery>(), new Set<string>()];
+    let [crashes, assignments, most, acking] = [0, 0, 0, false];
+    const logger: Logger = {
+      ...silentLogger,
+      info: (_, message) => void (assignments += message === "kafka partitions are assigned" ? 1 : 0),
+      warn: (_, message) => void (crashes += message === "kafka consumer is replaced" ? 1 : 0),
+    };
+    const session = await openSession(brokers, ledger, { maxInFlight: 10, logger });
+    const ack = (delivery: Delivery): void => {
+      held.delete(delivery);
+      done.add(valueOf(delivery));
+      delivery.ack();
+    };
+    session.deliveries([ledger.input]).subscribe((delivery) => {
+      if (acking) return ack(delivery);
+      held.add(delivery);
+      delivery.lane?.signal.addEventListener("abort", () => held.delete(delivery));
+      most = Math.max(most, held.size);
+    });
+    const full = (): Promise<void> => until(() => held.size === 10, { what: "the credit to be used up", ms: 20_000 });
+    await full();
+    const known = assignments;
+    const release = await proxy.hold(isRequest(12, "millrace")); // paused as it is, it says nothing but that it lives
+    await until(() => crashes > 0 && assignments > known, { what: "a new consumer", ms: 20_000 });
+    release();
+    await full();
+    acking = true;
+    for (const delivery of held) ack(delivery);
+    await until(() => done.size === 500, { what: () => `no hang: ${done.size} of 500`, ms: 20_000 });
+    await ledger.allCommitted();
+    await session.close();
+    const { reordered: _, ...account } = ledger.account([...done]);
+    report("a crash without credit", { crashes }, { most, ...account });
+    expect(crashes).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(10);
+    expect(account).toMatchObject({ sent: 500, lost: 0, foreign: 0 });
     await ledger.close();
   });
 
