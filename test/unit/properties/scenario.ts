@@ -149,9 +149,10 @@ async function restart(driver: TopologyTestDriver, watch: Watch): Promise<void> 
   const closed = driver.app.close({ drainMs });
   await driver.advanceWallClockTime(drainMs);
   const { settled, released, abandoned } = await closed;
-  if (abandoned > 0) watch.faults.push(`a drain abandoned ${abandoned}`);
-  if (settled + released !== outCount)
-    watch.faults.push(`a drain told of ${settled} + ${released} deliveries; ${outCount} were out`);
+  // It has time for all: what is acked is abandoned only behind one that was given back.
+  if (abandoned > 0 && released === 0) watch.faults.push(`a drain abandoned ${abandoned}`);
+  if (settled + released + abandoned !== outCount)
+    watch.faults.push(`a drain told of ${settled} + ${released} + ${abandoned} deliveries; ${outCount} were out`);
   await driver.crash(); // nothing is left to crash: this only starts the next one
 }
 
