@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { memoryBroker } from "../../../src/brokers/memory/index.ts";
 import type { StreamsApp } from "../../../src/runtime/streams-app.ts";
 import { health } from "../../../src/service/index.ts";
+import { actions, openFixture, task } from "../engines/pool/fixture-pool.ts";
 import { answeringApp } from "./answering-app.ts";
 
 async function serving(app: StreamsApp): Promise<FastifyInstance> {
@@ -37,6 +38,24 @@ test("is ready while the app runs, alive all the time, and says why not when an 
   ]);
   expect((await server.inject("/healthz")).statusCode).toBe(200);
   await server.close();
+});
+
+test("is not ready once a run of an engine has hung: the app goes to ERROR, and nothing is acked", async () => {
+  const pool = await openFixture({ maxRunMs: 50 });
+  const broker = memoryBroker();
+  const gate = (): Promise<void> => pool.run(task(actions.answer, 2_000)).then(() => {});
+  const app = answeringApp(broker, { gate, retry: { attempts: 2, minDelayMs: 1 } });
+  const server = await serving(app);
+  await app.start();
+  publish(broker);
+  await firstValueFrom(app.states.pipe(filter((state) => state === "ERROR")));
+  expect(await readiness(server)).toEqual([
+    503,
+    { status: "not ready", reasons: { app: expect.stringContaining("a run hangs") } },
+  ]);
+  expect(broker.committed("embedded-inference", "INFERENCE", 0) ?? 0).toBe(0);
+  await server.close();
+  await pool.close();
 });
 
 test("is not ready while session and pipeline are replaced, and ready again after it", async () => {

@@ -1,13 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
-import type { NamedTensors } from "../../../../src/core/engine.ts";
-import type { PoolSpec } from "../../../../src/engines/pool/pool-spec.ts";
-import { openPool, type WorkerPool } from "../../../../src/engines/pool/pool.ts";
+import type { WorkerPool } from "../../../../src/engines/pool/pool.ts";
 import { enginesAtRest } from "../../../../src/engines/pool/rest.ts";
+import { actions, openFixture, task, type FixtureOptions } from "./fixture-pool.ts";
 
-const answer = 0;
-const fail = 1;
-const crash = 2;
-const leave = 3;
+const { answer, fail, crash, leave } = actions;
 
 const pools: WorkerPool[] = [];
 
@@ -126,7 +122,7 @@ describe("opening a pool", () => {
 
   test("fails when the worker's file does not load", async () => {
     const file = new URL("no-such-worker.js", import.meta.url);
-    await expect(openPool({ ...spec({}), file })).rejects.toMatchObject({
+    await expect(openFixture({ file })).rejects.toMatchObject({
       code: "ERR_CONFIG",
       message: /no-such-worker/,
     });
@@ -160,30 +156,8 @@ describe("enginesAtRest", () => {
   });
 });
 
-function task(action: number, ms = 0): NamedTensors {
-  return { task: { type: "int32", shape: [2], data: Int32Array.of(action, ms) } };
-}
-
-interface OpenOptions {
-  readonly workers?: number;
-  readonly maxRunMs?: number;
-  readonly options?: object;
-}
-
-function spec({ workers = 1, maxRunMs = 60_000, options = {} }: OpenOptions): PoolSpec {
-  return {
-    name: "fixture",
-    file: new URL("fixture-worker.js", import.meta.url),
-    options: { starts: new SharedArrayBuffer(4), ...options },
-    workers,
-    maxRunMs,
-    model: "a model",
-    remedy: (packageName) => `Install ${packageName}.`,
-  };
-}
-
-async function open(options: OpenOptions = {}): Promise<WorkerPool> {
-  const pool = await openPool(spec(options));
+async function open(options: FixtureOptions = {}): Promise<WorkerPool> {
+  const pool = await openFixture(options);
   pools.push(pool);
   return pool;
 }
