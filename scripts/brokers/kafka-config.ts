@@ -9,6 +9,20 @@ export interface NodeAddress {
 /** Added to a node's `server.properties`, over what is there. */
 export type NodeConfig = Readonly<Record<string, string>> | ((node: NodeAddress) => Readonly<Record<string, string>>);
 
+/** What a node needs for a listener beside its own two. @param advertised port that clients are told, when it is another one */
+export function withListener(
+  { port, controllerPort }: NodeAddress,
+  listener: { readonly name: string; readonly protocol: string; readonly port: number; readonly advertised?: number },
+): Readonly<Record<string, string>> {
+  const { name, protocol, advertised = listener.port } = listener;
+  const own = `PLAINTEXT://127.0.0.1:${port}`;
+  return {
+    listeners: `${own},CONTROLLER://127.0.0.1:${controllerPort},${name}://127.0.0.1:${listener.port}`,
+    "advertised.listeners": `${own},${name}://127.0.0.1:${advertised}`,
+    "listener.security.protocol.map": `PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,${name}:${protocol}`,
+  };
+}
+
 /** The node's `server.properties`. */
 export function serverProperties(node: NodeAddress, all: readonly NodeAddress[], config: NodeConfig): string {
   const replicas = Math.min(3, all.length);

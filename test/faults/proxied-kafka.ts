@@ -1,6 +1,5 @@
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { startKafka, type KafkaCluster, type KafkaNode } from "../../scripts/brokers/kafka.ts";
+import { withListener } from "../../scripts/brokers/kafka-config.ts";
 import { freePorts } from "../../scripts/brokers/ports.ts";
 import { Proxy } from "./proxy.ts";
 
@@ -18,24 +17,16 @@ export interface ProxiedKafka {
 
 export async function startProxiedKafka(config: Readonly<Record<string, string>> = {}): Promise<ProxiedKafka> {
   const proxy = await Proxy.open();
+  const [port = 0] = await freePorts(1);
+  proxy.towards(port);
   const cluster = await startKafka({
-    config: {
+    config: (address) => ({
       ...config,
-      "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT",
-    },
+      ...withListener(address, { name: "PROXIED", protocol: "PLAINTEXT", port, advertised: proxy.port }),
+    }),
   });
   const [node] = cluster.nodes;
-  const [port] = await freePorts(1);
-  if (node === undefined || port === undefined) throw new Error("a cluster has a node, and the machine a port");
-  proxy.towards(port);
-  await node.kill("SIGKILL");
-  // Ports are chosen when a cluster starts: only now can another one be added.
-  const file = join(node.dir, "server.properties");
-  const properties = readFileSync(file, "utf8")
-    .replace(/^listeners=.*/m, `$&,PROXIED://127.0.0.1:${port}`)
-    .replace(/^advertised\.listeners=.*/m, `$&,PROXIED://127.0.0.1:${proxy.port}`);
-  writeFileSync(file, properties);
-  await node.start();
+  if (node === undefined) throw new Error("a cluster has a node");
   return {
     cluster,
     node,

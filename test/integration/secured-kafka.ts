@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { findJava } from "../../scripts/brokers/java.ts";
+import { withListener } from "../../scripts/brokers/kafka-config.ts";
 import { startKafka, type KafkaCluster } from "../../scripts/brokers/kafka.ts";
 import { freePorts } from "../../scripts/brokers/ports.ts";
 import { removeFolder, temporaryFolder } from "../../scripts/brokers/temporary-folder.ts";
@@ -43,9 +44,7 @@ export async function startSecuredKafka(): Promise<SecuredKafka> {
   const cluster = await startKafka({
     formatArgs: [...scram(256), ...scram(512)],
     config: (node) => ({
-      listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort},SECURED://127.0.0.1:${port}`,
-      "advertised.listeners": `PLAINTEXT://127.0.0.1:${node.port},SECURED://127.0.0.1:${port}`,
-      "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL",
+      ...withListener(node, { name: "SECURED", protocol: "SASL_SSL", port }),
       "ssl.keystore.type": "PKCS12",
       "ssl.keystore.location": keys.store,
       "ssl.keystore.password": keys.password,
