@@ -110,6 +110,11 @@ export class StoppedError extends StreamsError {
   readonly retryable = false;
 }
 
+/** The code of anything that can be thrown; `ERR_PROCESS` for what is not of this library: it came out of a callback. */
+export function codeOf(cause: unknown): ErrorCode {
+  return cause instanceof StreamsError ? cause.code : "ERR_PROCESS";
+}
+
 /** The message of anything that can be thrown. */
 export function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);

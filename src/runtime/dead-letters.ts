@@ -1,5 +1,5 @@
-import { messageOf, StreamsError } from "../core/errors.ts";
-import type { DeliveryLineage, Failure } from "../core/lineage.ts";
+import { codeOf, messageOf } from "../core/errors.ts";
+import type { DeliveryLineage } from "../core/lineage.ts";
 import { originOf, provenanceHeaders, textHeader, withHeaders } from "../core/provenance.ts";
 import type { OutgoingRecord } from "../core/record.ts";
 
@@ -28,7 +28,7 @@ export function deadLettersOf({ delivery, failures }: DeliveryLineage, topic: st
     value: record.value,
     timestamp: record.timestamp,
     headers: withHeaders(record.headers, [
-      textHeader(deadLetterHeaders.code, codeOf(failure)),
+      textHeader(deadLetterHeaders.code, codeOf(failure.error)),
       textHeader(deadLetterHeaders.message, messageOf(failure.error)),
       textHeader(deadLetterHeaders.node, failure.node),
       textHeader(deadLetterHeaders.topic, record.topic),
@@ -38,8 +38,4 @@ export function deadLettersOf({ delivery, failures }: DeliveryLineage, topic: st
       textHeader(provenanceHeaders.origin, originOf(record.headers, position)),
     ]),
   }));
-}
-
-function codeOf({ error }: Failure): string {
-  return error instanceof StreamsError ? error.code : "ERR_PROCESS";
 }

@@ -1,4 +1,4 @@
-import { StreamsError } from "../core/errors.ts";
+import { codeOf, messageOf } from "../core/errors.ts";
 
 /** `queued`: the broker has the request. `running`: some slices are there. `done`: all are. `failed`: it will not be done. */
 export type RunStatus = "queued" | "running" | "done" | "failed";
@@ -109,6 +109,5 @@ export class Run {
 }
 
 export function problemOf(cause: unknown): RunProblem {
-  if (cause instanceof StreamsError) return { code: cause.code, message: cause.message };
-  return { code: "ERR_PROCESS", message: cause instanceof Error ? cause.message : String(cause) };
+  return { code: codeOf(cause), message: messageOf(cause) };
 }
