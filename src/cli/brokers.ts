@@ -53,6 +53,18 @@ export async function chooseBroker(
   }
 }
 
+/** The brokers whose address is in the environment. Errors: `ERR_CONFIG` when there is none. */
+export function brokersOfEnvironment(): readonly BrokerName[] {
+  const names: BrokerName[] = [];
+  if (env["KAFKA_BROKERS"]) names.push("kafka");
+  if (env["PUBSUB_EMULATOR_HOST"] || env["PUBSUB_PROJECT_ID"] || env["GOOGLE_APPLICATION_CREDENTIALS"])
+    names.push("pubsub");
+  if (names.length > 0) return names;
+  throw new ConfigError(
+    "no broker: give --broker kafka or --broker pubsub, or set KAFKA_BROKERS or PUBSUB_EMULATOR_HOST",
+  );
+}
+
 function kafkaOptions({
   kafkaBrokers,
   createTopics,

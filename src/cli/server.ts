@@ -2,6 +2,7 @@ import { env } from "node:process";
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import { ConfigError } from "../core/errors.ts";
 import { trigger, type TriggerOptions } from "../service/index.ts";
+import { answerProblem, Problem } from "../service/problems.ts";
 
 export interface ServerFlags {
   readonly host: string;
@@ -17,10 +18,7 @@ export function tokenOf(): string | undefined {
 export async function triggerServer(options: TriggerOptions, logger: FastifyBaseLogger): Promise<FastifyInstance> {
   const server = fastify({ loggerInstance: logger, bodyLimit: 64 * 1_024, forceCloseConnections: true });
   server.setNotFoundHandler((request, reply) =>
-    reply
-      .code(404)
-      .type("application/problem+json")
-      .send({ type: "about:blank", title: "Not found", status: 404, detail: `${request.method} ${request.url}` }),
+    answerProblem(new Problem(404, "Not found", `${request.method} ${request.url}`), request, reply),
   );
   const token = tokenOf();
   await server.register(trigger, { ...options, ...(token !== undefined && { token }) });

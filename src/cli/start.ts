@@ -6,6 +6,7 @@ import { StreamsApp } from "../runtime/streams-app.ts";
 import { chooseBroker, type BrokerFlags } from "./brokers.ts";
 import { serve, untilStopped } from "./serve.ts";
 import { listen, tokenOf, triggerServer, type ServerFlags } from "./server.ts";
+import { loadTestGallery } from "./test-gallery.ts";
 import { terminalLogger, writeLine, type LogFlags } from "./terminal.ts";
 
 export interface StartFlags extends LogFlags, BrokerFlags, ServerFlags {
@@ -47,17 +48,17 @@ export async function runRange({ start, end }: Range, flags: StartFlags): Promis
 export async function runPage(flags: StartFlags): Promise<void> {
   const { embeddedInference, predictionLines, predictionSchema, runDefaults } =
     await import("millrace/topologies/embedded-inference");
-  const { imageClassifier, imageSide, labels, loadTestSet } = await import("millrace/model");
+  const { imageClassifier } = await import("millrace/model");
   const logger = terminalLogger(flags);
   const { engine, drainMs } = flags;
   const { applicationId, groupId, pubsubTopics } = runDefaults;
   const { broker } = await chooseBroker(flags, pubsubTopics);
-  const set = await loadTestSet({ allowSynthetic: true, warn: (message) => logger.warn({}, message) });
-  const topology = embeddedInference({ classifier: imageClassifier({ images: set.images, engine, logger }) });
+  const gallery = await loadTestGallery(logger);
+  const topology = embeddedInference({ classifier: imageClassifier({ images: gallery.images, engine, logger }) });
   const app = new StreamsApp(topology, { applicationId, groupId, broker, logger, tracing: openTelemetry() });
   const options = {
     sessions: { [flags.broker]: broker },
-    gallery: { images: set.images, labels: set.labels, names: labels, side: imageSide },
+    gallery,
     groupId: `${groupId}-results`,
     app,
   };

@@ -1,9 +1,8 @@
-import { env } from "node:process";
 import type { Broker } from "../core/broker.ts";
-import { ConfigError } from "../core/errors.ts";
-import { chooseBroker, type BrokerFlags, type BrokerName } from "./brokers.ts";
+import { brokersOfEnvironment, chooseBroker, type BrokerFlags, type BrokerName } from "./brokers.ts";
 import { stopSignal, untilStopped } from "./serve.ts";
 import { listen, triggerServer, type ServerFlags } from "./server.ts";
+import { loadTestGallery } from "./test-gallery.ts";
 import { terminalLogger, writeLine, type LogFlags } from "./terminal.ts";
 
 export interface TriggerFlags extends LogFlags, Omit<BrokerFlags, "broker">, ServerFlags {
@@ -17,19 +16,13 @@ const graceMs = 1_000;
 /** The trigger alone: runs go to brokers that other processes read. */
 export async function runTrigger(flags: TriggerFlags): Promise<void> {
   const { runDefaults } = await import("millrace/topologies/embedded-inference");
-  const { imageSide, labels, loadTestSet } = await import("millrace/model");
   const logger = terminalLogger(flags);
   const sessions: Record<string, Broker> = {};
   for (const name of flags.broker ?? brokersOfEnvironment()) {
     sessions[name] = (await chooseBroker({ ...flags, broker: name }, runDefaults.pubsubTopics)).broker;
   }
-  const set = await loadTestSet({ allowSynthetic: true, warn: (message) => logger.warn({}, message) });
-  const options = {
-    sessions,
-    gallery: { images: set.images, labels: set.labels, names: labels, side: imageSide },
-    groupId: flags.resultsGroup,
-  };
-  const server = await triggerServer(options, logger);
+  const gallery = await loadTestGallery(logger);
+  const server = await triggerServer({ sessions, gallery, groupId: flags.resultsGroup }, logger);
   const { stopped, dispose } = stopSignal();
   await writeLine(`${await listen(server, flags)} takes runs for ${Object.keys(sessions).join(", ")}`);
   await untilStopped(stopped);
@@ -37,15 +30,4 @@ export async function runTrigger(flags: TriggerFlags): Promise<void> {
   await server.close();
   // What still tries to reach a broker that is away has nothing to do any more.
   setTimeout(() => process.exit(), graceMs).unref();
-}
-
-function brokersOfEnvironment(): readonly BrokerName[] {
-  const names: BrokerName[] = [];
-  if (env["KAFKA_BROKERS"]) names.push("kafka");
-  if (env["PUBSUB_EMULATOR_HOST"] || env["PUBSUB_PROJECT_ID"] || env["GOOGLE_APPLICATION_CREDENTIALS"])
-    names.push("pubsub");
-  if (names.length > 0) return names;
-  throw new ConfigError(
-    "no broker: give --broker kafka or --broker pubsub, or set KAFKA_BROKERS or PUBSUB_EMULATOR_HOST",
-  );
 }
