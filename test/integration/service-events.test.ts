@@ -154,10 +154,7 @@ describe("GET /events", () => {
   test.each(["0", "7", "nonsense", "", "-1", "00000000-0", "99999999999999999999"])(
     "an id that is none of ours, %j, gets the present state",
     async (id) => {
-      const events = await Events.open(address, id);
-      await events.until(() => events.all.length > 0, "an event");
-      expect(events.all[0]?.name).toBe("reset");
-      events.close();
+      await expectReset(address, id);
     },
   );
 
@@ -171,10 +168,7 @@ describe("GET /events", () => {
     for (let count = 0; count < 3; count += 1) {
       await later.inject("/memory/push-to-consumer?start_idx=0&end_idx=1");
     }
-    const second = await Events.open(base, first.numbered[0]?.id);
-    await second.until(() => second.all.length > 0, "an event");
-    expect(second.all[0]?.name).toBe("reset");
-    second.close();
+    await expectReset(base, first.numbered[0]?.id);
     await later.close();
   });
 
@@ -186,10 +180,7 @@ describe("GET /events", () => {
     first.close();
     for (let copy = 0; copy < 2_100; copy += 1) backend.publish("PREDICTIONS", slice(1), { run_id: `many-${copy}` });
     await until(async () => (await server.inject("/runs?limit=1000")).body.includes("many-2099"), { what: "all runs" });
-    const second = await Events.open(address, id);
-    await second.until(() => second.all.length > 0, "an event");
-    expect(second.all[0]?.name).toBe("reset");
-    second.close();
+    await expectReset(address, id);
   });
 
   test("whoever comes back after much has happened is told where things stand, and stays", async () => {
@@ -265,4 +256,12 @@ function connections({ server: listener }: FastifyInstance): Promise<number> {
   return new Promise((resolve, reject) => {
     listener.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
   });
+}
+
+/** Who comes back with this id is told the present state first. */
+async function expectReset(base: string, id: string | undefined): Promise<void> {
+  const events = await Events.open(base, id);
+  await events.until(() => events.all.length > 0, "an event");
+  expect(events.all[0]?.name).toBe("reset");
+  events.close();
 }

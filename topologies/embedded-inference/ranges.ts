@@ -45,8 +45,8 @@ function rangeSchema(images: number): z.ZodType<Range> {
 }
 
 /**
- * Reads a request: a JSON value `{"start_idx":0,"end_idx":10}`, or `{"pixels":"<base64>"}` with pictures of its own; or, when the value is empty, headers (on Pub/Sub: attributes) of these names
- * with numbers as text, as the publisher of the system that this replaces sends them.
+ * Reads a request: a JSON value `{"start_idx":0,"end_idx":10}`, or `{"pixels":"<base64>"}` with pictures of its own; or, when the value is empty,
+ * headers (on Pub/Sub: attributes) `start_idx` and `end_idx` with numbers as text, as the publisher of the system that this replaces sends them.
  *
  * Refuses what is not JSON, pixels that are no whole pictures, and indices that are missing, not whole, reversed, or beyond `images`.
  */
