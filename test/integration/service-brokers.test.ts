@@ -1,44 +1,15 @@
 import { randomUUID } from "node:crypto";
 import type { FastifyInstance } from "fastify";
-import { StreamsApp, type Broker } from "millrace";
-import { kafkaBroker } from "millrace/kafka";
+import { StreamsApp } from "millrace";
 import { imageClassifier } from "millrace/model";
-import { pubsubBroker } from "millrace/pubsub";
 import { embeddedInference } from "millrace/topologies/embedded-inference";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../../scripts/brokers/until.ts";
-import { kafkaBrokers, pubsubEmulator } from "../brokers/addresses.ts";
-import { plainKafka, plainPubSub, skipped, type Message, type PlainClient } from "./plain-clients.ts";
+import type { Message } from "./plain-clients.ts";
 import { gallery, pageSchema, postRun, runSchema, startServer } from "./service-fixture.ts";
+import { places, ready } from "./service-places.ts";
 
-interface Place {
-  readonly name: "kafka" | "pubsub";
-  readonly missing: boolean;
-  readonly open: () => { readonly broker: () => Broker; readonly client: PlainClient };
-}
-
-const [kafkaAddresses, emulatorHost] = [kafkaBrokers(), pubsubEmulator()];
-const places: readonly Place[] = [
-  {
-    name: "kafka",
-    missing: kafkaAddresses === undefined && skipped("the service on Kafka (KAFKA_BROKERS is not set)"),
-    open: () => {
-      const brokers = kafkaAddresses ?? [];
-      const createTopics = { partitions: 3, replicationFactor: 1 };
-      return { broker: () => kafkaBroker({ brokers, createTopics }), client: plainKafka(brokers) };
-    },
-  },
-  {
-    name: "pubsub",
-    missing: emulatorHost === undefined && skipped("the service on Pub/Sub (PUBSUB_EMULATOR_HOST is not set)"),
-    open: () => {
-      const options = { emulatorHost: emulatorHost ?? "", projectId: `service-${randomUUID()}`, createTopics: true };
-      return { broker: () => pubsubBroker(options), client: plainPubSub(options.emulatorHost, options.projectId) };
-    },
-  },
-];
-
-describe.each(places.filter(({ missing }) => !missing))("the service on $name", ({ name, open }) => {
+describe.each(places)("the service on $name", ({ name, open }) => {
   const id = `service-${randomUUID()}`;
   const topics = { input: `${id}-in`, output: `${id}-out`, deadLetters: `${id}.dlq` };
   const { broker, client } = open();
@@ -125,7 +96,3 @@ describe.each(places.filter(({ missing }) => !missing))("the service on $name", 
     await until(async () => (await found()).some(([start, done]) => start === 30 && done === 3), { what: "the other" });
   });
 });
-
-async function ready(server: FastifyInstance): Promise<void> {
-  await until(async () => (await server.inject("/readyz")).statusCode === 200, { what: "readiness", ms: 30_000 });
-}
