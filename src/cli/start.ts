@@ -24,8 +24,8 @@ const encoder = new TextEncoder();
 /** What the page opens with. */
 const firstRange = { start_idx: 0, end_idx: 10 };
 
-/** Time between two tries to run it, milliseconds. */
-const retryMs = 250;
+/** Time between two looks whether it can be run, milliseconds. */
+const lookMs = 50;
 
 /** The reference application on the embedded broker: one range, and the end. */
 export async function runRange({ start, end }: Range, flags: StartFlags): Promise<void> {
@@ -84,9 +84,10 @@ export async function runPage(flags: StartFlags): Promise<void> {
 async function runFirst(server: FastifyInstance, stopped: AbortSignal): Promise<void> {
   const token = tokenOf();
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  while (!stopped.aborted) {
-    const { statusCode } = await server.inject({ method: "POST", url: "/runs", headers, body: firstRange });
-    if (statusCode !== 503) return;
-    await setTimeout(retryMs, undefined, { signal: stopped }).catch(() => {});
+  // Asked for earlier, it would be refused, and the page would open with a run that failed.
+  while ((await server.inject("/readyz")).statusCode !== 200) {
+    await setTimeout(lookMs, undefined, { signal: stopped }).catch(() => {});
+    if (stopped.aborted) return;
   }
+  await server.inject({ method: "POST", url: "/runs", headers, body: firstRange });
 }

@@ -5,7 +5,7 @@ import { until } from "../../scripts/brokers/until.ts";
 import { kafkaBrokers, pubsubEmulator } from "../brokers/addresses.ts";
 import { Command } from "./command.ts";
 import { plainPubSub, skipped } from "./plain-clients.ts";
-import { runSchema } from "./service-fixture.ts";
+import { pageSchema, runSchema } from "./service-fixture.ts";
 
 const missing = kafkaBrokers() === undefined || pubsubEmulator() === undefined;
 const commands: Command[] = [];
@@ -103,3 +103,19 @@ describe("millrace trigger", () => {
     },
   );
 });
+
+test.skipIf(missing && skipped("millrace start on Pub/Sub (needs the emulator)"))(
+  "millrace start opens with the one run [0, 10), done, although the broker takes its time",
+  async () => {
+    const env = { PUBSUB_PROJECT_ID: `start-${randomUUID()}` };
+    const command = start(["start", "--broker", "pubsub", "--create-topics", "--port", "0"], env);
+    await command.prints(/Model Inference \[0 - 10\]/);
+    const address = /http:\/\/\S+/.exec(command.stdout)?.[0] ?? "";
+    const runs = async (): Promise<z.infer<typeof pageSchema>["runs"]> =>
+      pageSchema.parse(await (await fetch(`${address}/runs`)).json()).runs;
+    await until(async () => (await runs()).some(({ status }) => status === "done"), { what: "the run", ms: 20_000 });
+    expect((await runs()).map(({ status, start_idx, end_idx }) => [status, start_idx, end_idx])).toEqual([
+      ["done", 0, 10],
+    ]);
+  },
+);
